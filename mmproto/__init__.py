@@ -1,0 +1,17 @@
+"""ProtoPNet for MMPretrain: ``import mmproto`` registers everything in MMPretrain's registries."""
+
+from importlib.util import find_spec
+
+if find_spec('mmcv') is None:
+    raise ImportError(
+        "mmproto needs mmcv: type `pip install 'mmproto[lite]'` for mmcv-lite, "
+        'or `mim install mmcv` for the full one, not both'
+    )
+
+from mmproto import datasets, engine, models
+from mmproto.checkpoint import allow_log_history
+
+allow_log_history()
+
+__version__ = '0.1.0'
+__all__ = ['datasets', 'engine', 'models']

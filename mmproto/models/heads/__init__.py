@@ -1,0 +1,3 @@
+from .protopnet_head import ProtoPNetHead
+
+__all__ = ['ProtoPNetHead']

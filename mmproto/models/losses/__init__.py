@@ -1,0 +1,3 @@
+from .protopnet_loss import ProtoPNetLoss
+
+__all__ = ['ProtoPNetLoss']

@@ -1,0 +1,3 @@
+from .add_on import ProtoPNetAddOn
+
+__all__ = ['ProtoPNetAddOn']

@@ -1,0 +1,23 @@
+"""Where in the image a patch is: boxes as (top, bottom, left, right), ends exclusive."""
+
+import cv2
+import numpy as np
+
+Box = tuple[int, int, int, int]
+
+
+def upsample(similarity_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Upsample a map (H', W') to ``size`` (height, width) with OpenCV's cubic interpolation."""
+    return cv2.resize(similarity_map, dsize=size[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def high_activation_box(activation: np.ndarray, percentile: float = 95) -> Box:
+    """Bounding box of the pixels at or above a percentile of an upsampled map (section 2.3).
+
+    Args:
+        activation: Similarity of every pixel (height, width).
+        percentile: Share of the pixels below the threshold, in percent.
+    """
+    marked = activation >= np.percentile(activation, percentile)
+    rows, columns = np.flatnonzero(marked.any(axis=1)), np.flatnonzero(marked.any(axis=0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

@@ -1,0 +1,181 @@
+from collections.abc import Sequence
+
+import torch
+from mmpretrain.models.heads import ClsHead
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from mmproto.functional import (
+    EPSILON,
+    SIMILARITIES,
+    NearestPatches,
+    nearest_distances,
+    squared_distances,
+    true_fp32,
+)
+
+from .prototype_count import prototype_classes
+
+
+@MODELS.register_module()
+class ProtoPNetHead(ClsHead):
+    """Prototypes, their similarity to an image, and the points that they score (section 2.1).
+
+    .. code:: python
+
+        head=dict(type='ProtoPNetHead', num_classes=200, in_channels=128,
+                  prototypes_per_class=10, prototype_size=1, similarity='log',
+                  loss=dict(type='ProtoPNetLoss'))
+
+    Everything is computed in fp32, under autocast as well. Beside the weights the state dict says
+    where each prototype comes from: ``prototype_class`` (P,), ``prototype_image`` (P,), the index
+    in the push set, ``prototype_location`` (P, 2), row and column in the feature map,
+    ``prototype_distance`` (P,), how far it was from that patch; and ``prototypes_are_patches``,
+    which turns False as soon as a training step can move prototypes or patches.
+
+    Args:
+        num_classes: Number of classes.
+        in_channels: Channels D of a prototype.
+        prototypes_per_class: Prototypes of each class; None for prototypes without a class.
+        num_prototypes: Number of prototypes; only needed for prototypes without a class.
+        prototype_size: Height and width (h, w) of a prototype, or one number for both.
+        similarity: 'log' or 'linear'.
+        epsilon: The small constant of the 'log' similarity.
+        other_class_weight: First weight from a prototype to the classes that are not its own.
+        loss: Config of the loss; the paper's if None.
+        topk: As in MMPretrain's ``ClsHead``.
+        cal_acc: As in MMPretrain's ``ClsHead``.
+        init_cfg: As for every module of MMEngine.
+
+    Raises:
+        ValueError: If the number of prototypes does not fit the classes, or ``similarity`` is
+            unknown.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 128,
+        prototypes_per_class: int | None = 10,
+        num_prototypes: int | None = None,
+        prototype_size: int | tuple[int, int] = 1,
+        similarity: str = 'log',
+        epsilon: float = EPSILON,
+        other_class_weight: float = -0.5,
+        loss: dict | nn.Module | None = None,
+        topk: int | tuple[int, ...] = (1,),
+        cal_acc: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(
+            loss=loss or dict(type='ProtoPNetLoss'), topk=topk, cal_acc=cal_acc, init_cfg=init_cfg
+        )
+        if similarity not in SIMILARITIES:
+            raise ValueError(
+                f'head.similarity={similarity!r} is unknown: choose one of {sorted(SIMILARITIES)}'
+            )
+        prototype_class = prototype_classes(num_classes, prototypes_per_class, num_prototypes)
+        size = (prototype_size,) * 2 if isinstance(prototype_size, int) else tuple(prototype_size)
+        count = len(prototype_class)
+
+        self.num_classes = num_classes
+        self.similarity = similarity
+        self.epsilon = epsilon
+        self.prototype_vectors = nn.Parameter(torch.rand(count, in_channels, *size))
+        self.last_layer = nn.Linear(count, num_classes, bias=False)
+        if prototypes_per_class is not None:
+            own = torch.arange(num_classes)[:, None] == prototype_class
+            with torch.no_grad():
+                self.last_layer.weight.copy_(torch.where(own, 1.0, other_class_weight))
+
+        self.register_buffer('prototype_class', prototype_class)
+        self.register_buffer('prototype_image', torch.full((count,), -1))
+        self.register_buffer('prototype_location', torch.full((count, 2), -1))
+        self.register_buffer('prototype_distance', torch.full((count,), float('nan')))
+        self.register_buffer('prototypes_are_patches', torch.tensor(False))
+
+    def similarities(self, distances: Tensor) -> Tensor:
+        """Turn squared distances of any shape into similarities."""
+        return SIMILARITIES[self.similarity](distances, self.epsilon)
+
+    def similarity_maps(self, feats: Sequence[Tensor]) -> Tensor:
+        """Similarity of every patch to every prototype: (N, P, H', W')."""
+        return self.similarities(squared_distances(feats[-1], self.prototype_vectors))
+
+    def nearest_distances(self, feats: Sequence[Tensor]) -> Tensor:
+        """Squared distance of each image's nearest patch to every prototype: (N, P)."""
+        return nearest_distances(feats[-1], self.prototype_vectors)
+
+    def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
+        """Score of every prototype: (N, P)."""
+        return self.similarities(self.nearest_distances(feats))
+
+    def logits(self, scores: Tensor) -> Tensor:
+        """Sum the points: scores (N, P) to logits (N, num_classes)."""
+        with true_fp32(scores.device.type):
+            return self.last_layer(scores)
+
+    def forward(self, feats: Sequence[Tensor]) -> Tensor:
+        """Logits (N, num_classes) of the neck's last feature map (N, D, H, W)."""
+        return self.logits(self.pre_logits(feats))
+
+    def loss(
+        self, feats: Sequence[Tensor], data_samples: list[DataSample], **kwargs
+    ) -> dict[str, Tensor]:
+        """The weighted terms of the loss, see :class:`ProtoPNetLoss`.
+
+        Raises:
+            ValueError: If a sample carries mixed labels.
+        """
+        if 'gt_score' in data_samples[0]:
+            raise ValueError(
+                'ProtoPNet compares an image with the prototypes of its one class: remove the '
+                'batch augmentations (Mixup, CutMix) from model.train_cfg'
+            )
+        if feats[-1].requires_grad or self.prototype_vectors.requires_grad:
+            self.prototypes_are_patches.fill_(False)
+        labels = torch.cat([sample.gt_label for sample in data_samples])
+        distances = self.nearest_distances(feats)
+        logits = self.logits(self.similarities(distances))
+        losses = self.loss_module(
+            logits, labels, distances, self.prototype_class, self.last_layer.weight, **kwargs
+        )
+        if self.cal_acc:
+            losses.update(self._accuracy(logits, labels))
+        return losses
+
+    @torch.no_grad()
+    def push(self, nearest: NearestPatches) -> Tensor:
+        """Replace every prototype by the patch found for it, and note where it comes from.
+
+        Args:
+            nearest: The nearest training patch of every prototype.
+
+        Returns:
+            Squared distance (P,) that each prototype has moved.
+        """
+        device = self.prototype_vectors.device
+        columns = nearest.distance_map.shape[-1]
+        location = torch.stack([nearest.location // columns, nearest.location % columns], dim=1)
+        self.prototype_vectors.copy_(nearest.vector)
+        self.prototype_image.copy_(nearest.image)
+        self.prototype_location.copy_(location)
+        self.prototype_distance.copy_(nearest.distance)
+        self.prototypes_are_patches.fill_(True)
+        return nearest.distance.to(device)
+
+    @torch.no_grad()
+    def prune(self, keep: Tensor) -> None:
+        """Drop prototypes with their connections.
+
+        Args:
+            keep: Bool (P,), True for the prototypes that stay.
+        """
+        self.prototype_vectors = nn.Parameter(self.prototype_vectors[keep])
+        weight = self.last_layer.weight[:, keep]
+        self.last_layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False).to(weight)
+        self.last_layer.weight.copy_(weight)
+        for name in ('class', 'image', 'location', 'distance'):
+            buffer = getattr(self, f'prototype_{name}')
+            self.register_buffer(f'prototype_{name}', buffer[keep])

@@ -1,0 +1,120 @@
+from collections.abc import Sequence
+
+from mmengine.model import BaseModule
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_module_registration_hook
+
+from .backbone_info import declared_channels, is_channels_last, probed_channels
+
+
+def regular_layers(in_channels: int, out_channels: int) -> list[nn.Module]:
+    """1x1 convolution, ReLU, 1x1 convolution, sigmoid."""
+    return [
+        nn.Conv2d(in_channels, out_channels, 1),
+        nn.ReLU(),
+        nn.Conv2d(out_channels, out_channels, 1),
+        nn.Sigmoid(),
+    ]
+
+
+def bottleneck_layers(in_channels: int, out_channels: int) -> list[nn.Module]:
+    """Pairs of 1x1 convolutions that halve the channels down to ``out_channels``."""
+    layers: list[nn.Module] = []
+    channels = in_channels
+    while channels > out_channels or not layers:
+        narrower = max(out_channels, channels // 2)
+        layers += [nn.Conv2d(channels, narrower, 1), nn.ReLU()]
+        layers += [nn.Conv2d(narrower, narrower, 1), nn.ReLU()]
+        channels = narrower
+    return [*layers[:-1], nn.Sigmoid()]
+
+
+LAYERS = {'regular': regular_layers, 'bottleneck': bottleneck_layers}
+
+
+@MODELS.register_module()
+class ProtoPNetAddOn(BaseModule):
+    """The add-on layers between the backbone and the prototypes (section 2.1, supplement S2).
+
+    .. code:: python
+
+        neck=dict(type='ProtoPNetAddOn', out_channels=128, kind='regular')
+
+    The layers are built when a classifier that has a backbone takes this neck in, since only
+    then ``in_channels`` is known.
+
+    Args:
+        in_channels: Channels of the backbone's last feature map. Read off the backbone if None.
+        out_channels: Channels D of a prototype.
+        kind: 'regular' or 'bottleneck'.
+        init_cfg: As for every module of MMEngine.
+
+    Raises:
+        ValueError: If ``kind`` is unknown or ``in_channels`` does not fit the backbone.
+    """
+
+    def __init__(
+        self,
+        in_channels: int | None = None,
+        out_channels: int = 128,
+        kind: str = 'regular',
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if kind not in LAYERS:
+            raise ValueError(f'neck.kind={kind!r} is unknown: choose one of {sorted(LAYERS)}')
+        self.out_channels = out_channels
+        self.kind = kind
+        self.channels_last = False
+        self.in_channels = None
+        if in_channels is not None:
+            self._build(in_channels)
+
+    def _build(self, in_channels: int) -> None:
+        self.in_channels = in_channels
+        self.add_on_layers = nn.Sequential(*LAYERS[self.kind](in_channels, self.out_channels))
+        for layer in self.add_on_layers:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode='fan_out', nonlinearity='relu')
+                nn.init.zeros_(layer.bias)
+
+    def fit_backbone(self, backbone: nn.Module) -> None:
+        """Build the layers for this backbone, or check that they fit."""
+        self.channels_last = is_channels_last(backbone)
+        channels = declared_channels(backbone)
+        if self.in_channels is None:
+            self._build(channels or probed_channels(backbone))
+        elif channels not in (None, self.in_channels):
+            raise ValueError(self._misfit(channels))
+
+    def _misfit(self, channels: int) -> str:
+        return (
+            f'neck.in_channels={self.in_channels} does not fit the backbone, whose last feature '
+            f'map has {channels} channels: leave model.neck.in_channels out, or set it to that'
+        )
+
+    def forward(self, feats: Tensor | Sequence[Tensor]) -> tuple[Tensor]:
+        """Map the backbone's last feature map (N, C, H, W) to ``out_channels`` in [0, 1]."""
+        features = feats if isinstance(feats, Tensor) else feats[-1]
+        if features.ndim != 4:
+            raise ValueError(
+                f'the backbone gives a tensor of shape {tuple(features.shape)}, no feature map: '
+                'for a timm backbone set features_only=True, out_indices=(-1,)'
+            )
+        if self.channels_last:
+            features = features.permute(0, 3, 1, 2)
+        if features.shape[1] != self.in_channels:
+            raise ValueError(self._misfit(features.shape[1]))
+        return (self.add_on_layers(features),)
+
+
+def _introduce(classifier: nn.Module, name: str, child: nn.Module | None) -> None:
+    if isinstance(child, ProtoPNetAddOn) and isinstance(
+        getattr(classifier, 'backbone', None), nn.Module
+    ):
+        child.fit_backbone(classifier.backbone)
+
+
+# MMPretrain's ImageClassifier builds its parts one by one and introduces none to another.
+register_module_module_registration_hook(_introduce)
