@@ -1,6 +1,6 @@
 """The paper's equations as pure functions; nothing here knows MMEngine or MMPretrain."""
 
-from .box import high_activation_box, upsample
+from .box import Box, high_activation_box, upsample
 from .cost import cluster_cost, l1_cost, separation_cost
 from .distance import nearest_distances, squared_distances, unfold_patches
 from .precision import true_fp32
@@ -12,6 +12,7 @@ from .similarity import EPSILON, SIMILARITIES, linear_similarity, log_similarity
 __all__ = [
     'EPSILON',
     'SIMILARITIES',
+    'Box',
     'NearestPatches',
     'ReceptiveField',
     'cluster_cost',

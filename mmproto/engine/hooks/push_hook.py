@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmpretrain.registry import HOOKS
+
+from mmproto.apis.push import push_prototypes
+from mmproto.datasets.checks import (
+    check_every_class,
+    check_in_order,
+    check_labels,
+    check_not_augmented,
+    labels_of,
+)
+
+
+@HOOKS.register_module()
+class PrototypePushHook(Hook):
+    """Pushes the prototypes onto training patches after the epochs that the schedule names.
+
+    .. code:: python
+
+        custom_hooks = [dict(type='PrototypePushHook')]
+        push_dataloader = dict(batch_size=75, dataset=dict(...),
+                               sampler=dict(type='DefaultSampler', shuffle=False))
+
+    ``push_dataloader`` of the config gives the training images without augmentation. Each push
+    logs how far the prototypes moved, what that did to the validation, and prototypes that share
+    a patch; it writes every prototype's pictures and ``prototypes.json`` to
+    ``{work_dir}/{out_dir}/epoch_{number of epochs trained}``. See :func:`push_prototypes`.
+
+    Args:
+        out_dir: Where the pictures go, below the working directory; None for no pictures.
+
+    Raises:
+        ValueError: Before training, if ``push_dataloader`` is missing, shuffles, augments or has
+            no image of some class, or if a label is out of range.
+    """
+
+    def __init__(self, out_dir: str | None = 'prototypes') -> None:
+        self.out_dir = out_dir
+
+    def before_train(self, runner: Runner) -> None:
+        """Build the push set and check the data."""
+        self.build_dataloader(runner)
+        num_classes = self._model(runner).head.num_classes
+        loaders = dict(train_dataloader=runner.train_dataloader)
+        if runner.val_loop is not None:
+            loaders['val_dataloader'] = runner.val_dataloader
+        for setting, dataloader in loaders.items():
+            check_labels(labels_of(dataloader.dataset), num_classes, setting)
+
+    def build_dataloader(self, runner: Runner) -> None:
+        """Build ``push_dataloader`` and check it."""
+        config = runner.cfg.get('push_dataloader')
+        if config is None:
+            raise ValueError(
+                'the config has no push_dataloader: add one that gives the training images '
+                'without augmentation, in order'
+            )
+        self.dataloader = runner.build_dataloader(config, seed=runner.seed)
+        dataset, num_classes = self.dataloader.dataset, self._model(runner).head.num_classes
+        check_in_order(self.dataloader)
+        labels = labels_of(dataset)
+        check_labels(labels, num_classes, 'push_dataloader')
+        check_every_class(dataset, labels, num_classes)
+        check_not_augmented(dataset)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Push, if the schedule says so."""
+        if runner.epoch in runner.optim_wrapper.schedule.pushes:
+            out_dir = None
+            if self.out_dir is not None:
+                out_dir = Path(runner.work_dir) / self.out_dir / f'epoch_{runner.epoch + 1}'
+            self.push(runner, out_dir)
+
+    def push(self, runner: Runner, out_dir: Path | None) -> None:
+        """Push now, and log what it did."""
+        model = self._model(runner)
+        model.eval()
+        before = self._validate(runner)
+        report = push_prototypes(model, self.dataloader, out_dir)
+        after = self._validate(runner)
+        runner.logger.info(f'Push: {report.summary()}.')
+        for metric, value in after.items():
+            runner.logger.info(f'Push: {metric} was {before[metric]:.2f} and is {value:.2f}.')
+        if out_dir is not None:
+            runner.logger.info(f'Push: the prototypes are pictured in {out_dir}.')
+        for warning in report.warnings():
+            runner.logger.warning(f'Push: {warning}')
+
+    @staticmethod
+    def _model(runner: Runner) -> torch.nn.Module:
+        return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+    @staticmethod
+    @torch.no_grad()
+    def _validate(runner: Runner) -> dict[str, float]:
+        """Validate without the hooks of a validation epoch, whose turn comes later."""
+        loop = runner.val_loop
+        if loop is None:
+            return {}
+        for batch in loop.dataloader:
+            outputs = runner.model.val_step(batch)
+            loop.evaluator.process(data_samples=outputs, data_batch=batch)
+        return loop.evaluator.evaluate(len(loop.dataloader.dataset))
