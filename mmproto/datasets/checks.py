@@ -7,6 +7,8 @@ import torch
 from mmengine.dataset import ConcatDataset, RepeatDataset
 from torch.utils.data import DataLoader, Dataset
 
+from mmproto.errors import InputError
+
 PROBED_IMAGES = 8
 PROBES = 3
 
@@ -27,10 +29,10 @@ def class_name(dataset: Dataset, label: int) -> str:
 
 
 def check_labels(labels: np.ndarray, num_classes: int, setting: str) -> None:
-    """Raise a ValueError for labels that the head has no class for."""
+    """Raise an InputError for labels that the head has no class for."""
     wrong = (labels < 0) | (labels >= num_classes)
     if wrong.any():
-        raise ValueError(
+        raise InputError(
             f'{setting}.dataset has the label {labels[wrong][0]} (image {wrong.argmax()}), but '
             f'model.head.num_classes={num_classes} allows 0 to {num_classes - 1}: set '
             'model.head.num_classes to the number of classes in the data'
@@ -38,11 +40,11 @@ def check_labels(labels: np.ndarray, num_classes: int, setting: str) -> None:
 
 
 def check_every_class(dataset: Dataset, labels: np.ndarray, num_classes: int) -> None:
-    """Raise a ValueError naming the classes that have no image to push a prototype onto."""
+    """Raise an InputError naming the classes that have no image to push a prototype onto."""
     missing = sorted(set(range(num_classes)) - set(labels.tolist()))
     if missing:
         names = ', '.join(class_name(dataset, label) for label in missing[:5])
-        raise ValueError(
+        raise InputError(
             f'push_dataloader.dataset has no image of {len(missing)} of {num_classes} classes: '
             f'{names}{", ..." if len(missing) > 5 else ""}; a prototype can only be pushed onto '
             'an image of its class, so add some or lower model.head.num_classes'
@@ -50,25 +52,25 @@ def check_every_class(dataset: Dataset, labels: np.ndarray, num_classes: int) ->
 
 
 def check_in_order(dataloader: DataLoader) -> None:
-    """Raise a ValueError for a push loader that shuffles its images or leaves some out."""
+    """Raise an InputError for a push loader that shuffles its images or leaves some out."""
     first, second = list(dataloader.sampler), list(dataloader.sampler)
     if first != second or getattr(dataloader.sampler, 'shuffle', False):
-        raise ValueError(
+        raise InputError(
             'push_dataloader shuffles its images: set '
             "push_dataloader.sampler=dict(type='DefaultSampler', shuffle=False)"
         )
     if dataloader.drop_last:
-        raise ValueError(
+        raise InputError(
             'push_dataloader leaves the last images out: set push_dataloader.drop_last=False'
         )
 
 
 def check_not_augmented(dataset: Dataset) -> None:
-    """Raise a ValueError for a push set that gives another picture each time it is asked."""
+    """Raise an InputError for a push set that gives another picture each time it is asked."""
     for index in np.linspace(0, len(dataset) - 1, PROBED_IMAGES).astype(int):
         images: Sequence[torch.Tensor] = [dataset[int(index)]['inputs'] for _ in range(PROBES)]
         if not all(torch.equal(images[0], image) for image in images[1:]):
-            raise ValueError(
+            raise InputError(
                 f'push_dataloader augments its images (image {index} differs from one time to '
                 'the next), but prototypes are to be patches of the training images as they '
                 'are: remove the random transforms from push_dataloader.dataset.pipeline'

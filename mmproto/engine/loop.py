@@ -7,6 +7,8 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import LOOPS
 from torch.utils.data import DataLoader
 
+from mmproto.errors import InputError
+
 from .hooks import PushedCheckpointHook, StagedParamSchedulerHook
 from .schedule import Schedule, build_schedule
 
@@ -28,7 +30,7 @@ class StagedTrainLoop(EpochBasedTrainLoop):
         **kwargs: ``val_begin``, ``val_interval`` and ``dynamic_intervals`` of the parent.
 
     Raises:
-        ValueError: If the schedule cannot be, see :class:`Schedule`, ``max_epochs`` is given, or
+        InputError: If the schedule cannot be, see :class:`Schedule`, ``max_epochs`` is given, or
             a hook does not know the stages.
     """
 
@@ -40,7 +42,7 @@ class StagedTrainLoop(EpochBasedTrainLoop):
         **kwargs,
     ) -> None:
         if max_epochs is not None:
-            raise ValueError(
+            raise InputError(
                 f'train_cfg.max_epochs={max_epochs} is not taken: the number of epochs follows '
                 'from optim_wrapper.schedule; leave it out'
             )
@@ -85,7 +87,7 @@ class StagedTrainLoop(EpochBasedTrainLoop):
                 and self.runner.param_schedulers is not None
                 and not isinstance(hook, StagedParamSchedulerHook)
             ):
-                raise ValueError(
+                raise InputError(
                     'default_hooks.param_scheduler would step the schedulers of every stage in '
                     "each epoch: set it to dict(type='StagedParamSchedulerHook')"
                 )
@@ -94,7 +96,7 @@ class StagedTrainLoop(EpochBasedTrainLoop):
                 and hook.save_best
                 and not isinstance(hook, PushedCheckpointHook)
             ):
-                raise ValueError(
+                raise InputError(
                     'default_hooks.checkpoint has save_best and could keep a model whose '
                     "prototypes are no training patches: set its type to 'PushedCheckpointHook'"
                 )

@@ -14,6 +14,7 @@ from rich.progress import track
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from mmproto.errors import InputError
 from mmproto.functional import NearestPatches, nearest_patches
 
 # A convolution rounds differently for another batch size or number of threads, and a prototype is
@@ -43,7 +44,7 @@ def find_nearest_patches(model: nn.Module, dataloader: DataLoader) -> NearestPat
         dataloader: Images without augmentation, in the order of the data set.
 
     Raises:
-        ValueError: If the images differ in size.
+        InputError: If the images differ in size.
     """
     for buffer in model.buffers():
         broadcast(buffer)  # each process has its own batch norm statistics; rank 0's are saved
@@ -83,7 +84,7 @@ def _batches(dataloader: DataLoader) -> Iterator[Batch]:
         inputs, labels, images = zip(*group)
         if len({image.shape for image in inputs}) > 1:
             sizes = sorted({tuple(image.shape[-2:]) for image in inputs})
-            raise ValueError(
+            raise InputError(
                 f'push_dataloader gives images of different sizes {sizes}: end its pipeline '
                 "with dict(type='Resize', scale=(width, height))"
             )

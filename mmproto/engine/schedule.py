@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from mmproto.errors import InputError
+
 STAGES = ('warm', 'joint', 'last_layer')
 
 
@@ -23,7 +25,7 @@ class Schedule:
         last_layer_epochs: Epochs of the last layer alone after every push.
 
     Raises:
-        ValueError: If a number cannot be, or no push would ever happen.
+        InputError: If a number cannot be, or no push would ever happen.
     """
 
     warm_epochs: int = 5
@@ -39,18 +41,18 @@ class Schedule:
         ).items():
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
-                raise ValueError(
+                raise InputError(
                     f'optim_wrapper.schedule.{name}={value!r}: it has to be a whole number, '
                     f'at least {least}'
                 )
         late = [epoch for epoch in self.push_epochs or () if not 0 <= epoch < self.epochs]
         if late:
-            raise ValueError(
+            raise InputError(
                 f'optim_wrapper.schedule.push_epochs has {late}, but the epochs run from 0 to '
                 f'{self.epochs - 1}: raise schedule.epochs or change the push epochs'
             )
         if not self.pushes:
-            raise ValueError(
+            raise InputError(
                 f'optim_wrapper.schedule never pushes: no epoch from push_start={self.push_start} '
                 f'to {self.epochs - 1} is a multiple of push_interval={self.push_interval}; lower '
                 'push_start, raise epochs, or give push_epochs=[...]'
@@ -100,11 +102,11 @@ def build_schedule(cfg: Mapping, similarity: str) -> Schedule:
     With the 'linear' similarity the reference does not train the last layer after a push.
 
     Raises:
-        ValueError: If a key is unknown, or see :class:`Schedule`.
+        InputError: If a key is unknown, or see :class:`Schedule`.
     """
     unknown = sorted(set(cfg) - set(Schedule.__dataclass_fields__))
     if unknown:
-        raise ValueError(
+        raise InputError(
             f'optim_wrapper.schedule has unknown keys {unknown}: it takes '
             f'{sorted(Schedule.__dataclass_fields__)}'
         )

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmproto.errors import InputError
+
 from .precision import true_fp32
 
 
@@ -18,11 +20,11 @@ def unfold_patches(features: Tensor, size: tuple[int, int]) -> Tensor:
         Patches (N, L, D*h*w) with L = (H-h+1) * (W-w+1), in fp32.
 
     Raises:
-        ValueError: If the maps are smaller than a patch.
+        InputError: If the maps are smaller than a patch.
     """
     height, width = features.shape[-2:]
     if height < size[0] or width < size[1]:
-        raise ValueError(
+        raise InputError(
             f'prototype_size={tuple(size)} does not fit the {height}x{width} feature map: '
             'make the prototypes smaller or the input image larger'
         )

@@ -14,6 +14,7 @@ from mmproto.datasets.checks import (
     check_not_augmented,
     labels_of,
 )
+from mmproto.errors import InputError
 
 
 @HOOKS.register_module()
@@ -35,7 +36,7 @@ class PrototypePushHook(Hook):
         out_dir: Where the pictures go, below the working directory; None for no pictures.
 
     Raises:
-        ValueError: Before training, if ``push_dataloader`` is missing, shuffles, augments or has
+        InputError: Before training, if ``push_dataloader`` is missing, shuffles, augments or has
             no image of some class, or if a label is out of range.
     """
 
@@ -56,7 +57,7 @@ class PrototypePushHook(Hook):
         """Build ``push_dataloader`` and check it."""
         config = runner.cfg.get('push_dataloader')
         if config is None:
-            raise ValueError(
+            raise InputError(
                 'the config has no push_dataloader: add one that gives the training images '
                 'without augmentation, in order'
             )

@@ -7,6 +7,7 @@ from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTI
 from torch import nn
 
 from mmproto.engine.schedule import STAGES, build_schedule
+from mmproto.errors import InputError
 
 from .staged_optim_wrapper import StagedOptimWrapper
 
@@ -50,12 +51,12 @@ class ProtoPNetOptimWrapperConstructor:
         paramwise_cfg: Not taken; the stages say what it would.
 
     Raises:
-        ValueError: If a stage or a group is unknown or has nothing to train.
+        InputError: If a stage or a group is unknown or has nothing to train.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         if paramwise_cfg is not None:
-            raise ValueError(
+            raise InputError(
                 'optim_wrapper.paramwise_cfg is not taken by ProtoPNetOptimWrapperConstructor: '
                 'give each group its settings in optim_wrapper.stages'
             )
@@ -85,17 +86,17 @@ class ProtoPNetOptimWrapperConstructor:
     def _check_stages(self, needed: tuple[str, ...]) -> None:
         unknown = sorted(set(self.stages) - set(STAGES))
         if unknown:
-            raise ValueError(f'optim_wrapper.stages has {unknown}: the stages are {STAGES}')
+            raise InputError(f'optim_wrapper.stages has {unknown}: the stages are {STAGES}')
         missing = sorted(set(needed) - set(self.stages))
         if missing:
-            raise ValueError(
+            raise InputError(
                 f'optim_wrapper.stages lacks {missing}, which optim_wrapper.schedule runs: '
                 'say what they train, or set their number of epochs to 0'
             )
         for stage, groups in self.stages.items():
             unknown = sorted(set(groups) - set(GROUPS))
             if unknown:
-                raise ValueError(
+                raise InputError(
                     f'optim_wrapper.stages.{stage} has {unknown}: the groups are {GROUPS}'
                 )
 
@@ -108,7 +109,7 @@ class ProtoPNetOptimWrapperConstructor:
             if groups[name]
         ]
         if not params:
-            raise ValueError(
+            raise InputError(
                 f'optim_wrapper.stages.{stage} has nothing to train: name a group that has '
                 'parameters and is not frozen'
             )

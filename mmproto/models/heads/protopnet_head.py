@@ -6,6 +6,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmproto.errors import InputError
 from mmproto.functional import (
     EPSILON,
     SIMILARITIES,
@@ -49,7 +50,7 @@ class ProtoPNetHead(ClsHead):
         init_cfg: As for every module of MMEngine.
 
     Raises:
-        ValueError: If the number of prototypes does not fit the classes, or ``similarity`` is
+        InputError: If the number of prototypes does not fit the classes, or ``similarity`` is
             unknown.
     """
 
@@ -72,7 +73,7 @@ class ProtoPNetHead(ClsHead):
             loss=loss or dict(type='ProtoPNetLoss'), topk=topk, cal_acc=cal_acc, init_cfg=init_cfg
         )
         if similarity not in SIMILARITIES:
-            raise ValueError(
+            raise InputError(
                 f'head.similarity={similarity!r} is unknown: choose one of {sorted(SIMILARITIES)}'
             )
         prototype_class = prototype_classes(num_classes, prototypes_per_class, num_prototypes)
@@ -126,10 +127,10 @@ class ProtoPNetHead(ClsHead):
         """The weighted terms of the loss, see :class:`ProtoPNetLoss`.
 
         Raises:
-            ValueError: If a sample carries mixed labels.
+            InputError: If a sample carries mixed labels.
         """
         if 'gt_score' in data_samples[0]:
-            raise ValueError(
+            raise InputError(
                 'ProtoPNet compares an image with the prototypes of its one class: remove the '
                 'batch augmentations (Mixup, CutMix) from model.train_cfg'
             )

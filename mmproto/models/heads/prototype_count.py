@@ -1,6 +1,8 @@
 import torch
 from torch import Tensor
 
+from mmproto.errors import InputError
+
 
 def prototype_classes(
     num_classes: int, prototypes_per_class: int | None, num_prototypes: int | None
@@ -8,18 +10,18 @@ def prototype_classes(
     """Class (P,) of every prototype: j // prototypes_per_class, or -1 where none has a class.
 
     Raises:
-        ValueError: If the numbers do not fit each other.
+        InputError: If the numbers do not fit each other.
     """
     if prototypes_per_class is None:
         if not num_prototypes or num_prototypes < 1:
-            raise ValueError(
+            raise InputError(
                 'head.prototypes_per_class=None asks for prototypes without a class: '
                 'set head.num_prototypes to how many there are to be'
             )
         return torch.full((num_prototypes,), -1)
     count = num_classes * prototypes_per_class
     if count < 1 or num_prototypes not in (None, count):
-        raise ValueError(
+        raise InputError(
             f'head.num_prototypes={num_prototypes} does not fit num_classes={num_classes} x '
             f'prototypes_per_class={prototypes_per_class} = {count}: leave num_prototypes out, '
             'or set prototypes_per_class=None for prototypes without a class'

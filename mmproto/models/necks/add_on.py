@@ -5,6 +5,8 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
+from mmproto.errors import InputError
+
 from .backbone_info import declared_channels, is_channels_last, probed_channels
 
 
@@ -51,7 +53,7 @@ class ProtoPNetAddOn(BaseModule):
         init_cfg: As for every module of MMEngine.
 
     Raises:
-        ValueError: If ``kind`` is unknown or ``in_channels`` does not fit the backbone.
+        InputError: If ``kind`` is unknown or ``in_channels`` does not fit the backbone.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class ProtoPNetAddOn(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if kind not in LAYERS:
-            raise ValueError(f'neck.kind={kind!r} is unknown: choose one of {sorted(LAYERS)}')
+            raise InputError(f'neck.kind={kind!r} is unknown: choose one of {sorted(LAYERS)}')
         self.out_channels = out_channels
         self.kind = kind
         self.channels_last = False
@@ -86,7 +88,7 @@ class ProtoPNetAddOn(BaseModule):
         if self.in_channels is None:
             self._build(channels or probed_channels(backbone))
         elif channels not in (None, self.in_channels):
-            raise ValueError(self._misfit(channels))
+            raise InputError(self._misfit(channels))
 
     def _misfit(self, channels: int) -> str:
         return (
@@ -98,14 +100,14 @@ class ProtoPNetAddOn(BaseModule):
         """Map the backbone's last feature map (N, C, H, W) to ``out_channels`` in [0, 1]."""
         features = feats if isinstance(feats, Tensor) else feats[-1]
         if features.ndim != 4:
-            raise ValueError(
+            raise InputError(
                 f'the backbone gives a tensor of shape {tuple(features.shape)}, no feature map: '
                 'for a timm backbone set features_only=True, out_indices=(-1,)'
             )
         if self.channels_last:
             features = features.permute(0, 3, 1, 2)
         if features.shape[1] != self.in_channels:
-            raise ValueError(self._misfit(features.shape[1]))
+            raise InputError(self._misfit(features.shape[1]))
         return (self.add_on_layers(features),)
 
 

@@ -1,0 +1,27 @@
+# A ProtoPNet on a timm backbone: name another by model.backbone.model_name.
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='TIMMBackbone',
+        model_name='vgg19',
+        features_only=True,
+        out_indices=(-1,),
+        pretrained=True,
+    ),
+    neck=dict(type='ProtoPNetAddOn', out_channels=128, kind='regular'),
+    head=dict(
+        type='ProtoPNetHead',
+        num_classes=200,
+        in_channels=128,
+        prototypes_per_class=10,
+        prototype_size=1,
+        similarity='log',
+        loss=dict(
+            type='ProtoPNetLoss',
+            cross_entropy_weight=1.0,
+            cluster_weight=0.8,
+            separation_weight=-0.08,
+            l1_weight=1e-4,
+        ),
+    ),
+)

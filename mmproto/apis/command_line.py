@@ -1,0 +1,106 @@
+"""What the command lines in ``tools/`` share."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, ConfigDict, DictAction
+
+from mmproto.errors import InputError
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader', 'push_dataloader')
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End the program with one line, not a traceback, where the user's input is wrong."""
+    try:
+        yield
+    except InputError as error:
+        sys.exit(f'error: {error}')
+
+
+def config_parser(description: str) -> argparse.ArgumentParser:
+    """A parser with the arguments that MMPretrain's tools have in common."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that override the config, e.g. model.backbone.model_name=convnext_tiny; '
+        'lists as key="[a,b]"',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher',
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The config file with what the common arguments change.
+
+    Raises:
+        InputError: If there is no such file.
+    """
+    if not Path(args.config).is_file():
+        raise InputError(f'there is no config file {args.config}')
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
+    for name in LOADERS:
+        if cfg.get(name) is not None:
+            cfg[name] = _loader_config(cfg[name])
+    _set_up_processes(cfg, args)
+    return cfg
+
+
+def _loader_config(loader: ConfigDict) -> ConfigDict:
+    """A loader's config with MMPretrain's defaults; workers only persist where there are some."""
+    defaults = ConfigDict(
+        pin_memory=torch.cuda.is_available(),
+        persistent_workers=loader.get('num_workers', 0) > 0,
+        collate_fn=dict(type='default_collate'),
+    )
+    return ConfigDict({**defaults, **loader})
+
+
+def _set_up_processes(cfg: Config, args: argparse.Namespace) -> None:
+    """Without a GPU let processes talk over gloo: MMEngine's launchers would ask for a device."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.launcher == 'none' or torch.cuda.is_available():
+        return
+    if args.launcher != 'pytorch':
+        raise InputError(
+            f'--launcher {args.launcher} needs a GPU: on CPUs start it by tools/dist_train.sh'
+        )
+    torch.distributed.init_process_group('gloo')
+    cfg.model_wrapper_cfg = dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=True,
+    )
+
+
+def existing_checkpoint(path: str) -> str:
+    """The path, if there is such a file or it is an address that MMEngine loads from.
+
+    Raises:
+        InputError: If there is no such file.
+    """
+    if '://' not in path and not Path(path).is_file():
+        raise InputError(f'there is no checkpoint {path}')
+    return path

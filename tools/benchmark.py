@@ -1,0 +1,193 @@
+#!/usr/bin/env python
+"""Time the push against a bare forward pass, and a step of each stage against a linear head.
+
+Everything is measured in turn, in one run, on random images held in memory; the ratios of the
+medians are what to quote.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+
+import torch
+from mmengine.config import ConfigDict
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmpretrain.registry import MODELS, OPTIM_WRAPPERS
+from mmpretrain.structures import DataSample
+from torch.utils.data import Dataset
+
+import mmproto  # noqa: F401
+from mmproto.apis.push import push_prototypes
+from mmproto.engine.optimizers import ProtoPNetOptimWrapperConstructor
+
+PER_CLASS = 10
+
+
+class RandomImages(Dataset):
+    """Random pictures of every class in turn."""
+
+    def __init__(self, count, classes, size):
+        self.images = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8)
+        self.labels = torch.arange(count) * classes // count
+        self.metainfo = dict(classes=[f'class {label}' for label in range(classes)])
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        sample = DataSample().set_gt_label(int(self.labels[index]))
+        return dict(inputs=self.images[index], data_samples=sample)
+
+    def get_data_info(self, index):
+        return dict(img_path=f'{index}.png', gt_label=int(self.labels[index]))
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--backbone', default='resnet34', help='name of a timm model')
+    parser.add_argument('--size', type=int, default=112, help='side of the images')
+    parser.add_argument('--prototypes', type=int, default=2000, help='number of prototypes')
+    parser.add_argument('--channels', type=int, default=128, help='channels of a prototype')
+    parser.add_argument('--images', type=int, default=400, help='images of the push set')
+    parser.add_argument('--batch-size', type=int, default=40, help='images of a batch')
+    parser.add_argument('--repeats', type=int, default=5, help='how often each is timed')
+    parser.add_argument('--amp', action='store_true', help='steps in mixed precision (GPU)')
+    return parser.parse_args()
+
+
+def build(args, neck, head, device):
+    backbone = dict(
+        type='TIMMBackbone', model_name=args.backbone, features_only=True, out_indices=(-1,)
+    )
+    model = MODELS.build(dict(type='ImageClassifier', backbone=backbone, neck=neck, head=head))
+    return model.to(device)
+
+
+def time_in_turn(functions, repeats):
+    """Median seconds of each function; they take turns, after one turn that is not counted."""
+    seconds = {name: [] for name in functions}
+    for turn in range(repeats + 1):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def report(title, seconds):
+    floor = next(iter(seconds.values()))
+    print(f'\n{title}')
+    for name, value in seconds.items():
+        print(f'  {name:<26}{value:9.3f} s {value / floor:8.2f}')
+
+
+def time_push(args, model, dataset):
+    loader = Runner.build_dataloader(
+        ConfigDict(
+            batch_size=args.batch_size,
+            num_workers=0,
+            dataset=dataset,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            collate_fn=dict(type='default_collate'),
+        )
+    )
+
+    @torch.no_grad()
+    def forward():
+        model.eval()
+        for data in loader:
+            model.backbone(model.data_preprocessor(data)['inputs'])
+
+    with tempfile.TemporaryDirectory() as folder:
+        return time_in_turn(
+            {
+                'bare forward pass': forward,
+                'push': lambda: push_prototypes(model, loader),
+                'push with pictures': lambda: push_prototypes(model, loader, folder),
+            },
+            args.repeats,
+        )
+
+
+def time_steps(args, model, baseline, dataset):
+    samples = [dataset[i] for i in range(args.batch_size)]
+    data = dict(
+        inputs=torch.stack([sample['inputs'] for sample in samples]),
+        data_samples=[sample['data_samples'] for sample in samples],
+    )
+    kind = dict(type='AmpOptimWrapper' if args.amp else 'OptimWrapper')
+    staged = ProtoPNetOptimWrapperConstructor(
+        dict(
+            optimizer=dict(type='Adam'),
+            schedule={},
+            stages=dict(
+                warm=dict(neck=dict(lr=3e-3), prototypes=dict(lr=3e-3)),
+                joint=dict(backbone=dict(lr=1e-4), neck=dict(lr=3e-3), prototypes=dict(lr=3e-3)),
+                last_layer=dict(last_layer=dict(lr=1e-4)),
+            ),
+            **kind,
+        )
+    )(model)
+    plain = OPTIM_WRAPPERS.build(
+        dict(optimizer=torch.optim.Adam(baseline.parameters(), lr=1e-4), **kind)
+    )
+
+    def step_of(stage):
+        def step():
+            model.train()
+            staged.activate(stage, model, iterations=1)
+            model.train_step(data, staged)
+
+        return step
+
+    def baseline_step():
+        baseline.train()
+        baseline.train_step(data, plain)
+
+    steps = {stage: step_of(stage) for stage in ('joint', 'warm', 'last_layer')}
+    return time_in_turn({'linear head': baseline_step, **steps}, args.repeats)
+
+
+def main():
+    args = parse_args()
+    init_default_scope('mmpretrain')
+    MMLogger.get_current_instance().setLevel('WARNING')
+    torch.manual_seed(0)
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    classes = args.prototypes // PER_CLASS
+    dataset = RandomImages(args.images, classes, args.size)
+    model = build(
+        args,
+        neck=dict(type='ProtoPNetAddOn', out_channels=args.channels),
+        head=dict(
+            type='ProtoPNetHead',
+            num_classes=classes,
+            in_channels=args.channels,
+            prototypes_per_class=PER_CLASS,
+        ),
+        device=device,
+    )
+    baseline = build(
+        args,
+        neck=dict(type='GlobalAveragePooling'),
+        head=dict(type='LinearClsHead', num_classes=classes, in_channels=model.neck.in_channels),
+        device=device,
+    )
+    print(
+        f'{args.backbone} at {args.size} px, {args.prototypes} prototypes of {args.channels} '
+        f'channels, batches of {args.batch_size}, {device}, {torch.get_num_threads()} threads'
+    )
+    report(f'A push over {args.images} images', time_push(args, model, dataset))
+    report('A training step', time_steps(args, model, baseline, dataset))
+
+
+if __name__ == '__main__':
+    main()

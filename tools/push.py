@@ -1,0 +1,52 @@
+#!/usr/bin/env python
+"""Push the prototypes of a checkpoint onto training patches, and save it anew."""
+
+from pathlib import Path
+
+import torch
+from mmengine.runner import Runner, save_checkpoint
+from mmengine.runner.checkpoint import weights_to_cpu
+
+from mmproto.apis.command_line import (
+    config_parser,
+    existing_checkpoint,
+    load_config,
+    one_line_errors,
+)
+from mmproto.engine import PrototypePushHook
+from mmproto.errors import InputError
+
+
+def parse_args():
+    parser = config_parser(__doc__)
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', required=True, metavar='NEW', help='where to save it')
+    parser.add_argument(
+        '--pictures', metavar='DIR', help='where to write the prototypes; next to NEW by default'
+    )
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    out = Path(args.out)
+    if not out.parent.is_dir() or out.is_dir():
+        raise InputError(f'--out {out}: give a file in a folder that is there')
+    cfg = load_config(args)
+    checkpoint = existing_checkpoint(args.checkpoint)
+    cfg.custom_hooks = []
+    runner = Runner.from_cfg(cfg)
+    runner.load_checkpoint(checkpoint)
+    hook = PrototypePushHook()
+    hook.build_dataloader(runner)
+    hook.push(runner, Path(args.pictures) if args.pictures else out.with_suffix(''))
+    if runner.rank == 0:
+        model = getattr(runner.model, 'module', runner.model)
+        meta = torch.load(checkpoint, map_location='cpu').get('meta', {})
+        save_checkpoint(dict(meta=meta, state_dict=weights_to_cpu(model.state_dict())), str(out))
+        runner.logger.info(f'Saved {out}.')
+
+
+if __name__ == '__main__':
+    with one_line_errors():
+        main()

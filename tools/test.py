@@ -1,0 +1,37 @@
+#!/usr/bin/env python
+"""Test a ProtoPNet, or any other classifier of MMPretrain, on the config's test set."""
+
+import mmengine
+from mmengine.runner import Runner
+
+from mmproto.apis.command_line import (
+    config_parser,
+    existing_checkpoint,
+    load_config,
+    one_line_errors,
+)
+
+
+def parse_args():
+    parser = config_parser(__doc__)
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', metavar='FILE.json', help='write the metrics to a file')
+    parser.add_argument('--dump', metavar='FILE.pkl', help='write the predictions to a file')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    cfg = load_config(args)
+    cfg.load_from = existing_checkpoint(args.checkpoint)
+    if args.dump:
+        cfg.test_evaluator = [cfg.test_evaluator, dict(type='DumpResults', out_file_path=args.dump)]
+    runner = Runner.from_cfg(cfg)
+    metrics = runner.test()
+    if args.out and runner.rank == 0:
+        mmengine.dump(metrics, args.out)
+
+
+if __name__ == '__main__':
+    with one_line_errors():
+        main()

@@ -1,0 +1,46 @@
+#!/usr/bin/env python
+"""Train a ProtoPNet: warm, joint, push, last layer, as the config's schedule says."""
+
+from mmengine.runner import Runner
+
+from mmproto.apis.command_line import config_parser, load_config, one_line_errors
+
+
+def parse_args():
+    parser = config_parser(__doc__)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from a checkpoint, or from the latest one in the work dir',
+    )
+    parser.add_argument('--amp', action='store_true', help='train with mixed precision (GPU)')
+    parser.add_argument('--no-validate', action='store_true', help='do not validate')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rates by the batch size over that of the config',
+    )
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    cfg = load_config(args)
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.auto_scale_lr:
+        cfg.auto_scale_lr.enable = True
+    if args.resume:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    Runner.from_cfg(cfg).train()
+
+
+if __name__ == '__main__':
+    with one_line_errors():
+        main()
