@@ -79,7 +79,7 @@ class ProtoPNetOptimWrapperConstructor:
         wrappers = {
             stage: self._build_wrapper(stage, self.stages[stage], groups)
             for stage in STAGES
-            if stage in schedule.stages
+            if stage in self.stages
         }
         return StagedOptimWrapper(schedule, groups, wrappers)
 

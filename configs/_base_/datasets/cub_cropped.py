@@ -1,0 +1,68 @@
+# CUB-200-2011, every image cropped to its bird. An epoch is 30 augmented copies of the data set.
+data_root = 'data/CUB_200_2011'
+data_preprocessor = dict(
+    num_classes=200,
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    # convert image from BGR to RGB
+    to_rgb=True,
+)
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='CropToBox'),
+    dict(
+        type='RandomChoice',
+        transforms=[
+            [dict(type='RandomRotate', max_angle=15)],
+            [dict(type='RandomSkew', magnitude=0.2)],
+            [dict(type='RandomShear', max_angle=10)],
+        ],
+    ),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='Resize', scale=(224, 224), backend='pillow', interpolation='bilinear'),
+    dict(type='PackInputs'),
+]
+
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='CropToBox'),
+    dict(type='Resize', scale=(224, 224), backend='pillow', interpolation='bilinear'),
+    # crop_box leads from a pixel of the input back to the original image
+    dict(
+        type='PackInputs',
+        meta_keys=('sample_idx', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'crop_box'),
+    ),
+]
+
+train_dataloader = dict(
+    batch_size=80,
+    num_workers=5,
+    dataset=dict(
+        type='RepeatDataset',
+        times=30,
+        dataset=dict(
+            type='AnnotatedCUB', data_root=data_root, split='train', pipeline=train_pipeline
+        ),
+    ),
+    sampler=dict(type='DefaultSampler', shuffle=True),
+)
+
+# the training images as they are, for the prototypes to be pushed onto
+push_dataloader = dict(
+    batch_size=75,
+    num_workers=5,
+    dataset=dict(type='AnnotatedCUB', data_root=data_root, split='train', pipeline=test_pipeline),
+    sampler=dict(type='DefaultSampler', shuffle=False),
+)
+
+val_dataloader = dict(
+    batch_size=100,
+    num_workers=5,
+    dataset=dict(type='AnnotatedCUB', data_root=data_root, split='test', pipeline=test_pipeline),
+    sampler=dict(type='DefaultSampler', shuffle=False),
+)
+val_evaluator = dict(type='Accuracy', topk=(1, 5))
+
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator
