@@ -54,6 +54,25 @@ class ArrayDataset(torch.utils.data.Dataset):
         )
 
 
+@DATASETS.register_module()
+class NoisyDataset(ArrayDataset):
+    """Gives another picture each time, as augmentation does."""
+
+    def __getitem__(self, index):
+        sample = super().__getitem__(index)
+        noise = torch.from_numpy(np.random.randint(0, 2, (16, 16), dtype=np.uint8))
+        return {**sample, 'inputs': sample['inputs'] // 2 + noise}
+
+
+@DATASETS.register_module()
+class UnevenDataset(ArrayDataset):
+    """Its third picture is smaller."""
+
+    def __getitem__(self, index):
+        sample = super().__getitem__(index)
+        return {**sample, 'inputs': sample['inputs'][:, : 14 if index == 2 else 16]}
+
+
 def loader(batch_size=4, shuffle=False, num_workers=0, **dataset):
     return dict(
         batch_size=batch_size,

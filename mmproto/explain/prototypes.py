@@ -12,7 +12,7 @@ from mmengine.dist import all_gather_object, get_dist_info
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmproto.functional import Box, NearestPatches, high_activation_box, upsample
+from mmproto.functional import NearestPatches, high_activation_box, upsample
 
 from .drawing import draw_box, heat_map
 
@@ -28,7 +28,7 @@ class PrototypeRecord:
         image: Path of the training image that it is a patch of.
         image_index: Number of that image in the push set.
         image_size: Height and width of the image as the network saw it, in pixels.
-        box: Top, bottom, left and right of the patch in that image, ends exclusive.
+        box: Top, bottom, left and right of the patch in that image, ends exclusive, by name.
         location: Row and column of the patch in the feature map.
         distance: Squared distance of the prototype to the patch before it was pushed onto it.
     """
@@ -39,7 +39,7 @@ class PrototypeRecord:
     image: str
     image_index: int
     image_size: tuple[int, int]
-    box: Box
+    box: dict[str, int]
     location: tuple[int, int]
     distance: float
 
@@ -104,7 +104,7 @@ def _picture(
         image=dataset.get_data_info(index)['img_path'],
         image_index=index,
         image_size=image.shape[:2],
-        box=box,
+        box=dict(top=top, bottom=bottom, left=left, right=right),
         location=tuple(head.prototype_location[prototype].tolist()),
         distance=float(head.prototype_distance[prototype]),
     )

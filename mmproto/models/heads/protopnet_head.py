@@ -105,7 +105,17 @@ class ProtoPNetHead(ClsHead):
         return self.similarities(squared_distances(feats[-1], self.prototype_vectors))
 
     def nearest_distances(self, feats: Sequence[Tensor]) -> Tensor:
-        """Squared distance of each image's nearest patch to every prototype: (N, P)."""
+        """Squared distance of each image's nearest patch to every prototype: (N, P).
+
+        Raises:
+            InputError: If the neck gives another number of channels than a prototype has.
+        """
+        given, expected = feats[-1].shape[1], self.prototype_vectors.shape[1]
+        if given != expected:
+            raise InputError(
+                f'model.head.in_channels={expected} does not fit: the neck gives {given} channels; '
+                'set model.head.in_channels and model.neck.out_channels to the same number'
+            )
         return nearest_distances(feats[-1], self.prototype_vectors)
 
     def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:

@@ -1,0 +1,22 @@
+# The birds that tools/make_birds.py draws, by the pipelines of CUB-200-2011.
+_base_ = './cub_cropped.py'
+
+data_root = 'data/birds'
+scale = (96, 96)
+data_preprocessor = dict(num_classes=12)
+
+train_pipeline = _base_.train_pipeline
+train_pipeline[-2]['scale'] = scale
+test_pipeline = _base_.test_pipeline
+test_pipeline[-2]['scale'] = scale
+
+train_dataloader = dict(
+    batch_size=40,
+    num_workers=2,
+    dataset=dict(times=1, dataset=dict(data_root=data_root, pipeline=train_pipeline)),
+)
+push_dataloader = dict(num_workers=2, dataset=dict(data_root=data_root, pipeline=test_pipeline))
+val_dataloader = dict(num_workers=2, dataset=dict(data_root=data_root, pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='Accuracy', topk=(1,))
+test_evaluator = val_evaluator

@@ -1,0 +1,27 @@
+# The demo: a small network from scratch on rendered birds, minutes on two CPU cores.
+_base_ = [
+    '../_base_/models/protopnet_timm.py',
+    '../_base_/datasets/birds.py',
+    '../_base_/schedules/protopnet.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    # The map before the last stage is finer: 6x6 cells of 16 pixels.
+    backbone=dict(model_name='resnet10t', out_indices=(-2,), pretrained=False),
+    neck=dict(out_channels=64),
+    head=dict(num_classes=12, in_channels=64, prototypes_per_class=5),
+)
+
+# Nothing is pretrained, so the backbone learns from the first epochs on, and faster.
+optim_wrapper = dict(
+    schedule=dict(warm_epochs=1, epochs=36, push_epochs=[19, 35], last_layer_epochs=5),
+    stages=dict(
+        joint=dict(backbone=dict(lr=1e-3)),
+        last_layer=dict(last_layer=dict(lr=1e-3)),
+    ),
+)
+param_scheduler = dict(joint=[dict(type='MultiStepLR', milestones=[24, 30], gamma=0.3)])
+
+default_hooks = dict(logger=dict(interval=12))
+randomness = dict(seed=0)
