@@ -1,5 +1,6 @@
 """ProtoPNet for MMPretrain: ``import mmproto`` registers everything in MMPretrain's registries."""
 
+import warnings
 from importlib.util import find_spec
 
 if find_spec('mmcv') is None:
@@ -7,6 +8,9 @@ if find_spec('mmcv') is None:
         "mmproto needs mmcv: type `pip install 'mmproto[lite]'` for mmcv-lite, "
         'or `mim install mmcv` for the full one, not both'
     )
+
+# mmcv-lite, which is all that is needed, says at its import what it lacks.
+warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
 
 from mmproto import datasets, engine, models
 from mmproto.checkpoint import allow_log_history

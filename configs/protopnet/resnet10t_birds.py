@@ -15,13 +15,14 @@ model = dict(
 
 # Nothing is pretrained, so the backbone learns from the first epochs on, and faster.
 optim_wrapper = dict(
-    schedule=dict(warm_epochs=1, epochs=36, push_epochs=[19, 35], last_layer_epochs=5),
+    schedule=dict(warm_epochs=1, epochs=30, push_epochs=[15, 29], last_layer_epochs=5),
     stages=dict(
         joint=dict(backbone=dict(lr=1e-3)),
         last_layer=dict(last_layer=dict(lr=1e-3)),
     ),
 )
-param_scheduler = dict(joint=[dict(type='MultiStepLR', milestones=[24, 30], gamma=0.3)])
+param_scheduler = dict(joint=[dict(type='MultiStepLR', milestones=[20, 25], gamma=0.3)])
 
+train_cfg = dict(val_interval=5)
 default_hooks = dict(logger=dict(interval=12))
 randomness = dict(seed=0)

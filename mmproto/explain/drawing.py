@@ -7,6 +7,13 @@ from mmproto.functional import Box
 
 YELLOW = (0, 255, 255)
 HEAT = 0.4
+# Full colour resolution: a line one pixel wide keeps its colour.
+JPEG = [
+    cv2.IMWRITE_JPEG_QUALITY,
+    92,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+]
 
 
 def draw_box(image: np.ndarray, box: Box) -> np.ndarray:
@@ -22,3 +29,13 @@ def heat_map(image: np.ndarray, activation: np.ndarray) -> np.ndarray:
     scaled = cv2.normalize(activation, None, 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
     colours = cv2.applyColorMap(scaled, cv2.COLORMAP_JET)
     return cv2.addWeighted(image, 1 - HEAT, colours, HEAT, 0)
+
+
+def save(path: str, image: np.ndarray) -> None:
+    """Write an image as JPEG.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    if not cv2.imwrite(path, image, JPEG):
+        raise OSError(f'cannot write {path}')

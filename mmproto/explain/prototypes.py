@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from mmengine.dist import all_gather_object, get_dist_info
@@ -14,7 +13,7 @@ from torch.utils.data import Dataset
 
 from mmproto.functional import NearestPatches, high_activation_box, upsample
 
-from .drawing import draw_box, heat_map
+from .drawing import draw_box, heat_map, save
 
 
 @dataclass(frozen=True)
@@ -92,9 +91,9 @@ def _picture(
     box = high_activation_box(activation)
     top, bottom, left, right = box
     stem = f'{out_dir}/{prototype:05d}'
-    cv2.imwrite(f'{stem}_image.jpg', draw_box(image, box))
-    cv2.imwrite(f'{stem}_crop.jpg', image[top:bottom, left:right])
-    cv2.imwrite(f'{stem}_heat.jpg', heat_map(image, activation))
+    save(f'{stem}_image.jpg', draw_box(image, box))
+    save(f'{stem}_crop.jpg', image[top:bottom, left:right])
+    save(f'{stem}_heat.jpg', heat_map(image, activation))
     label, index = int(head.prototype_class[prototype]), int(head.prototype_image[prototype])
     classes = dataset.metainfo.get('classes') or ()
     return PrototypeRecord(

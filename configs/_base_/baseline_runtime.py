@@ -1,0 +1,7 @@
+# default_runtime.py for a classifier that has neither stages nor prototypes.
+_base_ = './default_runtime.py'
+
+default_hooks = dict(
+    param_scheduler=dict(type='ParamSchedulerHook'), checkpoint=dict(type='CheckpointHook')
+)
+custom_hooks = []

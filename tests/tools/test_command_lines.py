@@ -1,0 +1,174 @@
+"""The command lines, run as a user runs them, on rendered birds."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmproto.datasets.birds import make_birds
+
+ROOT = Path(__file__).parents[2]
+CONFIG = 'configs/protopnet/resnet10t_birds.py'
+QUICK = [
+    '--cfg-options',
+    'optim_wrapper.schedule.epochs=2',
+    'optim_wrapper.schedule.push_epochs=[1]',
+    'optim_wrapper.schedule.last_layer_epochs=1',
+    'train_dataloader.batch_size=6',
+    'train_cfg.val_interval=1',
+]
+
+
+@pytest.fixture(scope='module')
+def birds(tmp_path_factory):
+    return make_birds(tmp_path_factory.mktemp('data') / 'birds', train=2, test=1, size=64)
+
+
+@pytest.fixture
+def run(birds):
+    """Runs a command in the repository; gives what it printed, and its exit status."""
+
+    def run(*command, launcher=(sys.executable,)):
+        path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
+        done = subprocess.run(
+            [*launcher, *map(str, command)],
+            cwd=ROOT,
+            env={**os.environ, 'BIRDS_ROOT': str(birds), 'PATH': path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+@pytest.mark.slow
+def test_train_resume_test_and_push(run, tmp_path):
+    work_dir = tmp_path / 'work'
+    code, text = run('tools/train.py', CONFIG, '--work-dir', work_dir, *QUICK)
+    assert code == 0, text
+    assert 'Push: 60 prototypes moved' in text
+    assert {path.name for path in work_dir.glob('epoch_*.pth')} == {
+        f'epoch_{epoch}.pth' for epoch in (1, 2, 3)
+    }
+    assert len(list((work_dir / 'prototypes' / 'epoch_2').glob('*.jpg'))) == 3 * 60
+    state = torch.load(work_dir / 'epoch_3.pth')['state_dict']
+    assert bool(state['head.prototypes_are_patches'])
+
+    code, text = run(
+        'tools/train.py',
+        CONFIG,
+        '--work-dir',
+        work_dir,
+        '--resume',
+        work_dir / 'epoch_2.pth',
+        *QUICK,
+    )
+    assert code == 0, text
+    assert "Epoch 3 of 3 is a 'last_layer' epoch" in text
+    assert 'Epoch 2 of 3' not in text
+    resumed = torch.load(work_dir / 'epoch_3.pth')['state_dict']
+    assert torch.equal(resumed['head.prototype_vectors'], state['head.prototype_vectors'])
+
+    out, dump = tmp_path / 'metrics.json', tmp_path / 'predictions.pkl'
+    code, text = run(
+        'tools/test.py', CONFIG, work_dir / 'epoch_3.pth', '--work-dir', work_dir,
+        '--out', out, '--dump', dump,
+    )  # fmt: skip
+    assert code == 0, text
+    assert 0 <= json.loads(out.read_text())['accuracy/top1'] <= 100
+    assert dump.is_file()
+
+    new = tmp_path / 'new.pth'
+    code, text = run(
+        'tools/push.py', CONFIG, work_dir / 'epoch_1.pth', '--out', new, '--work-dir', work_dir
+    )
+    assert code == 0, text
+    pushed = torch.load(new)
+    assert bool(pushed['state_dict']['head.prototypes_are_patches'])
+    assert pushed['meta']['dataset_meta']['classes'][0] == 'Hook_billed_Crested_Barwing'
+    assert len(json.loads((tmp_path / 'new' / 'prototypes.json').read_text())) == 60
+    sheet = tmp_path / 'sheet.png'
+    code, text = run('tools/prototype_sheet.py', tmp_path / 'new', '--out', sheet)
+    assert code == 0, text
+    assert sheet.is_file()
+
+
+@pytest.mark.slow
+def test_two_processes_train_and_test_without_a_gpu(run, tmp_path, monkeypatch):
+    monkeypatch.setenv('PORT', '29651')
+    code, text = run(
+        'tools/dist_train.sh', CONFIG, 2, '--work-dir', tmp_path, *QUICK, launcher=['bash']
+    )
+    assert code == 0, text
+    assert 'Push: 60 prototypes moved' in text
+    code, text = run(
+        'tools/dist_test.sh', CONFIG, tmp_path / 'epoch_3.pth', 2, '--work-dir', tmp_path,
+        launcher=['bash'],
+    )  # fmt: skip
+    assert code == 0, text
+    assert 'accuracy/top1' in text
+
+
+@pytest.mark.slow
+def test_another_backbone_is_one_setting(run, tmp_path):
+    code, text = run(
+        'tools/train.py', CONFIG, '--work-dir', tmp_path, *QUICK,
+        'model.backbone.model_name=mobilenetv3_small_050',
+    )  # fmt: skip
+    assert code == 0, text
+    assert (tmp_path / 'epoch_3.pth').is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('command', 'message'),
+    [
+        (['tools/train.py', 'no.py'], 'error: there is no config file no.py'),
+        (['tools/test.py', CONFIG, 'no.pth'], 'error: there is no checkpoint no.pth'),
+        (['tools/push.py', CONFIG, 'no.pth', '--out', 'no/new.pth'], 'give a file in a folder'),
+        (['tools/prototype_sheet.py', 'no', '--out', 'x.png'], 'a folder that a push has written'),
+        (
+            ['tools/train.py', CONFIG, '--cfg-options', 'optim_wrapper.schedule.push_epochs=[99]'],
+            'optim_wrapper.schedule.push_epochs has [99]',
+        ),
+        (
+            ['tools/train.py', CONFIG, '--cfg-options', 'model.head.num_classes=13'],
+            'no image of 1 of 13 classes: 12',
+        ),
+        (
+            ['tools/train.py', CONFIG, '--cfg-options', 'model.neck.in_channels=7'],
+            'neck.in_channels=7 does not fit the backbone',
+        ),
+        (
+            ['tools/train.py', CONFIG, '--cfg-options', 'model.head.in_channels=7'],
+            'model.head.in_channels=7 does not fit',
+        ),
+        (
+            ['tools/train.py', CONFIG, '--cfg-options', 'push_dataloader.dataset.data_root=no'],
+            'no such file',
+        ),
+    ],
+)
+def test_wrong_input_is_answered_by_one_line(run, tmp_path, command, message):
+    if command[0] == 'tools/train.py' and len(command) > 2:
+        command = [*command, *QUICK[1:2], f'work_dir={tmp_path}']
+    code, text = run(*command)
+    assert code != 0
+    assert message in text.splitlines()[-1]
+    assert 'Traceback' not in text
+
+
+def test_every_command_has_help():
+    for tool in sorted((ROOT / 'tools').glob('*.py')):
+        done = subprocess.run(
+            [sys.executable, tool, '--help'], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, tool
+        assert done.stdout.startswith('usage: '), tool
+        assert done.stderr == '', tool

@@ -1,0 +1,30 @@
+#!/usr/bin/env python
+"""Lay the prototypes that a push has written out on one picture, a row a class."""
+
+import argparse
+from pathlib import Path
+
+from mmproto.apis.command_line import one_line_errors
+from mmproto.errors import InputError
+from mmproto.explain.sheet import prototype_sheet
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('folder', help='what a push has written, e.g. .../prototypes/epoch_71')
+    parser.add_argument('--out', required=True, metavar='FILE.png', help='the picture')
+    parser.add_argument('--classes', type=int, help='how many classes to show; all by default')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    if not Path(args.out).parent.is_dir():
+        raise InputError(f'--out {args.out}: there is no folder {Path(args.out).parent}')
+    prototype_sheet(Path(args.folder), args.classes).save(args.out)
+    print(args.out)
+
+
+if __name__ == '__main__':
+    with one_line_errors():
+        main()
