@@ -12,8 +12,8 @@ if find_spec('mmcv') is None:
 # mmcv-lite, which is all that is needed, says at its import what it lacks.
 warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
 
-from mmproto import datasets, engine, models
-from mmproto.checkpoint import allow_log_history
+from mmproto import datasets, engine, models  # noqa: E402
+from mmproto.checkpoint import allow_log_history  # noqa: E402
 
 allow_log_history()
 
