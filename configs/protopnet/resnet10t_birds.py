@@ -15,13 +15,13 @@ model = dict(
 
 # Nothing is pretrained, so the backbone learns from the first epochs on, and faster.
 optim_wrapper = dict(
-    schedule=dict(warm_epochs=1, epochs=30, push_epochs=[15, 29], last_layer_epochs=5),
+    schedule=dict(warm_epochs=1, epochs=26, push_epochs=[13, 25], last_layer_epochs=4),
     stages=dict(
         joint=dict(backbone=dict(lr=1e-3)),
         last_layer=dict(last_layer=dict(lr=1e-3)),
     ),
 )
-param_scheduler = dict(joint=[dict(type='MultiStepLR', milestones=[20, 25], gamma=0.3)])
+param_scheduler = dict(joint=[dict(type='MultiStepLR', milestones=[17, 22], gamma=0.3)])
 
 train_cfg = dict(val_interval=5)
 default_hooks = dict(logger=dict(interval=12))
