@@ -15,7 +15,7 @@ model = dict(
 
 # Nothing is pretrained, so the backbone learns from the first epochs on, and faster.
 optim_wrapper = dict(
-    schedule=dict(warm_epochs=1, epochs=26, push_epochs=[13, 25], last_layer_epochs=4),
+    schedule=dict(warm_epochs=1, epochs=26, push_epochs=[13, 25], last_layer_epochs=6),
     stages=dict(
         joint=dict(backbone=dict(lr=1e-3)),
         last_layer=dict(last_layer=dict(lr=1e-3)),
