@@ -79,10 +79,6 @@ def nearest_distances(features: Tensor, prototypes: Tensor) -> Tensor:
         nearest, location = _expanded_distances(patches, prototypes).min(dim=1)
         with torch.no_grad():
             # One image at a time: (P, K) stays in the cache, (N, P, K) would not fit the memory.
-            exact = torch.stack(
-                [
-                    (z[l] - prototypes).square_().sum(-1)
-                    for z, l in zip(patches, location, strict=False)
-                ]
-            )
+            differences = (z.index_select(0, l).sub_(prototypes) for z, l in zip(patches, location))
+            exact = torch.stack([difference.square_().sum(-1) for difference in differences])
         return nearest + (exact - nearest).detach()
