@@ -3,7 +3,6 @@
 
 from pathlib import Path
 
-import torch
 from mmengine.runner import Runner, save_checkpoint
 from mmengine.runner.checkpoint import weights_to_cpu
 
@@ -33,17 +32,17 @@ def main():
     if not out.parent.is_dir() or out.is_dir():
         raise InputError(f'--out {out}: give a file in a folder that is there')
     cfg = load_config(args)
-    checkpoint = existing_checkpoint(args.checkpoint)
+    file = existing_checkpoint(args.checkpoint)
     cfg.custom_hooks = []
     runner = Runner.from_cfg(cfg)
-    runner.load_checkpoint(checkpoint)
+    checkpoint = runner.load_checkpoint(file)
     hook = PrototypePushHook()
     hook.build_dataloader(runner)
     hook.push(runner, Path(args.pictures) if args.pictures else out.with_suffix(''))
     if runner.rank == 0:
         model = getattr(runner.model, 'module', runner.model)
-        meta = torch.load(checkpoint, map_location='cpu').get('meta', {})
-        save_checkpoint(dict(meta=meta, state_dict=weights_to_cpu(model.state_dict())), str(out))
+        state = weights_to_cpu(model.state_dict())
+        save_checkpoint(dict(meta=checkpoint.get('meta', {}), state_dict=state), str(out))
         runner.logger.info(f'Saved {out}.')
 
 

@@ -39,13 +39,14 @@ def check_labels(labels: np.ndarray, num_classes: int, setting: str) -> None:
         )
 
 
-def check_every_class(dataset: Dataset, labels: np.ndarray, num_classes: int) -> None:
+def check_every_class(dataset: Dataset, labels: np.ndarray, prototype_class: list[int]) -> None:
     """Raise an InputError naming the classes that have no image to push a prototype onto."""
-    missing = sorted(set(range(num_classes)) - set(labels.tolist()))
+    classes = {label for label in prototype_class if label >= 0}
+    missing = sorted(classes - set(labels.tolist()))
     if missing:
         names = ', '.join(class_name(dataset, label) for label in missing[:5])
         raise InputError(
-            f'push_dataloader.dataset has no image of {len(missing)} of {num_classes} classes: '
+            f'push_dataloader.dataset has no image of {len(missing)} of {len(classes)} classes: '
             f'{names}{", ..." if len(missing) > 5 else ""}; a prototype can only be pushed onto '
             'an image of its class, so add some or lower model.head.num_classes'
         )

@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 
 import torch
-from mmengine.hooks import CheckpointHook, ParamSchedulerHook
+from mmengine.hooks import CheckpointHook, EMAHook, ParamSchedulerHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import LOOPS
@@ -82,6 +82,11 @@ class StagedTrainLoop(EpochBasedTrainLoop):
 
     def _check_hooks(self) -> None:
         for hook in self.runner.hooks:
+            if isinstance(hook, EMAHook):
+                raise InputError(
+                    'custom_hooks has an EMAHook: an average of prototypes is no training patch; '
+                    'remove it'
+                )
             if (
                 isinstance(hook, ParamSchedulerHook)
                 and self.runner.param_schedulers is not None

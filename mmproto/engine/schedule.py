@@ -45,6 +45,11 @@ class Schedule:
                     f'optim_wrapper.schedule.{name}={value!r}: it has to be a whole number, '
                     f'at least {least}'
                 )
+        if isinstance(self.push_epochs, (int, str)):
+            raise InputError(
+                f'optim_wrapper.schedule.push_epochs={self.push_epochs!r}: give a list, such as '
+                '[10,20,30]'
+            )
         late = [epoch for epoch in self.push_epochs or () if not 0 <= epoch < self.epochs]
         if late:
             raise InputError(

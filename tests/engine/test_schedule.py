@@ -68,6 +68,7 @@ def test_linear_does_not_train_the_last_layer():
         (dict(push_interval=0), r'schedule\.push_interval=0'),
         (dict(epochs=5.5), r'schedule\.epochs=5\.5'),
         (dict(epochs=4, push_epochs=[2, 4]), r'push_epochs has \[4\].*0 to 3'),
+        (dict(push_epochs=3), r'push_epochs=3: give a list'),
         (dict(warmup_epochs=1), r"unknown keys \['warmup_epochs'\]"),
     ],
 )

@@ -219,6 +219,7 @@ def test_what_the_user_froze_stays_frozen():
             ),
             'StagedParamSchedulerHook',
         ),
+        (dict(custom_hooks=[dict(type='EMAHook')]), 'EMAHook'),
         (dict(train_cfg=dict(by_epoch=True, max_epochs=3)), 'StagedTrainLoop'),
     ],
 )

@@ -62,11 +62,11 @@ class PrototypePushHook(Hook):
                 'without augmentation, in order'
             )
         self.dataloader = runner.build_dataloader(config, seed=runner.seed)
-        dataset, num_classes = self.dataloader.dataset, self._model(runner).head.num_classes
+        dataset, head = self.dataloader.dataset, self._model(runner).head
         check_in_order(self.dataloader)
         labels = labels_of(dataset)
-        check_labels(labels, num_classes, 'push_dataloader')
-        check_every_class(dataset, labels, num_classes)
+        check_labels(labels, head.num_classes, 'push_dataloader')
+        check_every_class(dataset, labels, head.prototype_class.tolist())
         check_not_augmented(dataset)
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -86,7 +86,8 @@ class PrototypePushHook(Hook):
         after = self._validate(runner)
         runner.logger.info(f'Push: {report.summary()}.')
         for metric, value in after.items():
-            runner.logger.info(f'Push: {metric} was {before[metric]:.2f} and is {value:.2f}.')
+            if isinstance(value, float):
+                runner.logger.info(f'Push: {metric} was {before[metric]:.2f} and is {value:.2f}.')
         if out_dir is not None:
             runner.logger.info(f'Push: the prototypes are pictured in {out_dir}.')
         for warning in report.warnings():
