@@ -65,6 +65,18 @@ class NoisyDataset(ArrayDataset):
 
 
 @DATASETS.register_module()
+class GreyDataset(ArrayDataset):
+    """One channel, and no files."""
+
+    def get_data_info(self, index):
+        return dict(gt_label=int(self.labels[index]))
+
+    def __getitem__(self, index):
+        sample = super().__getitem__(index)
+        return {**sample, 'inputs': sample['inputs'][:1]}
+
+
+@DATASETS.register_module()
 class UnevenDataset(ArrayDataset):
     """Its third picture is smaller."""
 

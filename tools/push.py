@@ -14,6 +14,7 @@ from mmproto.apis.command_line import (
 )
 from mmproto.engine import PrototypePushHook
 from mmproto.errors import InputError
+from mmproto.models.wrapper import unwrap_model
 
 
 def parse_args():
@@ -21,7 +22,9 @@ def parse_args():
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', required=True, metavar='NEW', help='where to save it')
     parser.add_argument(
-        '--pictures', metavar='DIR', help='where to write the prototypes; next to NEW by default'
+        '--pictures',
+        metavar='DIR',
+        help='where to write the prototypes; NEW_prototypes by default',
     )
     return parser.parse_args()
 
@@ -38,10 +41,11 @@ def main():
     checkpoint = runner.load_checkpoint(file)
     hook = PrototypePushHook()
     hook.build_dataloader(runner)
-    hook.push(runner, Path(args.pictures) if args.pictures else out.with_suffix(''))
+    hook.push(
+        runner, Path(args.pictures) if args.pictures else out.with_name(f'{out.stem}_prototypes')
+    )
     if runner.rank == 0:
-        model = getattr(runner.model, 'module', runner.model)
-        state = weights_to_cpu(model.state_dict())
+        state = weights_to_cpu(unwrap_model(runner.model).state_dict())
         save_checkpoint(dict(meta=checkpoint.get('meta', {}), state_dict=state), str(out))
         runner.logger.info(f'Saved {out}.')
 

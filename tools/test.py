@@ -25,7 +25,9 @@ def main():
     cfg = load_config(args)
     cfg.load_from = existing_checkpoint(args.checkpoint)
     if args.dump:
-        cfg.test_evaluator = [cfg.test_evaluator, dict(type='DumpResults', out_file_path=args.dump)]
+        evaluator = cfg.test_evaluator
+        evaluators = evaluator if isinstance(evaluator, list) else [evaluator]
+        cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
     runner = Runner.from_cfg(cfg)
     metrics = runner.test()
     if args.out and runner.rank == 0:

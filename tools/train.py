@@ -1,9 +1,16 @@
 #!/usr/bin/env python
 """Train a ProtoPNet: warm, joint, push, last layer, as the config's schedule says."""
 
+from mmengine.device import get_device
 from mmengine.runner import Runner
 
-from mmproto.apis.command_line import config_parser, load_config, one_line_errors
+from mmproto.apis.command_line import (
+    config_parser,
+    existing_checkpoint,
+    load_config,
+    one_line_errors,
+)
+from mmproto.errors import InputError
 
 
 def parse_args():
@@ -31,13 +38,15 @@ def main():
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
+        if get_device() == 'cpu':
+            raise InputError('--amp needs a GPU: leave it out on a CPU')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
     if args.resume:
         cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        cfg.load_from = None if args.resume == 'auto' else existing_checkpoint(args.resume)
     Runner.from_cfg(cfg).train()
 
 

@@ -5,3 +5,4 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'), checkpoint=dict(type='CheckpointHook')
 )
 custom_hooks = []
+find_unused_parameters = False

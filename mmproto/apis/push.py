@@ -2,13 +2,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mmproto.datasets.checks import class_name
 from mmproto.engine.projection import find_nearest_patches
 from mmproto.explain.prototypes import write_prototypes
+from mmproto.models.wrapper import unwrap_model
 
 # A class is said to collapse when its prototypes share patches down to half their number.
 COLLAPSED = 0.5
@@ -60,7 +60,7 @@ class PushReport:
             for label, (prototypes, patches) in list(collapsed.items())[:5]
         ]
         return [
-            f'the prototypes of {len(collapsed)} classes collapse onto few patches '
+            f'of so many classes the prototypes collapse onto few patches: {len(collapsed)} '
             f'({"; ".join(named)}{"; ..." if len(collapsed) > 5 else ""}): fewer prototypes a '
             'class, a weaker cluster cost or a finer feature map help'
         ]
@@ -79,7 +79,7 @@ def push_prototypes(
     Returns:
         What the push did.
     """
-    model = model.module if is_model_wrapper(model) else model
+    model = unwrap_model(model)
     model.eval()
     head = model.head
     nearest = find_nearest_patches(model, dataloader)

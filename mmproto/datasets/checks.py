@@ -54,8 +54,8 @@ def check_every_class(dataset: Dataset, labels: np.ndarray, prototype_class: lis
 
 def check_in_order(dataloader: DataLoader) -> None:
     """Raise an InputError for a push loader that shuffles its images or leaves some out."""
-    first, second = list(dataloader.sampler), list(dataloader.sampler)
-    if first != second or getattr(dataloader.sampler, 'shuffle', False):
+    sampler = dataloader.sampler
+    if getattr(sampler, 'shuffle', False) or list(sampler) != list(sampler):
         raise InputError(
             'push_dataloader shuffles its images: set '
             "push_dataloader.sampler=dict(type='DefaultSampler', shuffle=False)"

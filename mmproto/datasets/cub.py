@@ -59,7 +59,11 @@ def read_rows(root: str, name: str) -> Iterator[Row]:
     form, kinds = FORMATS[name]
     if not osp.isfile(path):
         raise InputError(f'{path}: there is no such file; {ADVICE}')
-    for n, line in enumerate(list_from_file(path), start=1):
+    try:
+        lines = list_from_file(path)
+    except UnicodeDecodeError:
+        raise InputError(f'{path}: this is no text in UTF-8; unpack the data set again') from None
+    for n, line in enumerate(lines, start=1):
         fields = line.split(maxsplit=len(kinds) - 1)  # the last field may hold spaces: 'left eye'
         if not fields:
             continue

@@ -2,15 +2,15 @@ from collections.abc import Mapping
 
 import torch
 from mmengine.hooks import CheckpointHook, EMAHook, ParamSchedulerHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import LOOPS
 from torch.utils.data import DataLoader
 
 from mmproto.errors import InputError
+from mmproto.models.wrapper import unwrap_model
 
-from .hooks import PushedCheckpointHook, StagedParamSchedulerHook
-from .schedule import Schedule, build_schedule
+from .hooks import PrototypePushHook, PushedCheckpointHook, StagedParamSchedulerHook
+from .schedule import STAGES, Schedule, build_schedule
 
 
 @LOOPS.register_module()
@@ -47,6 +47,9 @@ class StagedTrainLoop(EpochBasedTrainLoop):
                 'from optim_wrapper.schedule; leave it out'
             )
         self.schedule = self._schedule(runner)
+        if isinstance(runner.param_schedulers, dict) and 'type' not in runner.param_schedulers:
+            for stage in STAGES:  # MMEngine looks every stage up
+                runner.param_schedulers.setdefault(stage, [])
         super().__init__(runner, dataloader, max_epochs=self.schedule.total_epochs, **kwargs)
 
     @staticmethod
@@ -54,8 +57,7 @@ class StagedTrainLoop(EpochBasedTrainLoop):
         wrapper = runner.optim_wrapper
         if not isinstance(wrapper, Mapping):
             return wrapper.schedule
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        return build_schedule(wrapper['schedule'], model.head.similarity)
+        return build_schedule(wrapper.get('schedule'), unwrap_model(runner.model).head.similarity)
 
     def run(self) -> torch.nn.Module:
         """Run all stages."""
@@ -81,6 +83,11 @@ class StagedTrainLoop(EpochBasedTrainLoop):
         super().run_epoch()
 
     def _check_hooks(self) -> None:
+        if not any(isinstance(hook, PrototypePushHook) for hook in self.runner.hooks):
+            raise InputError(
+                "nothing would push the prototypes: add dict(type='PrototypePushHook') to "
+                'custom_hooks'
+            )
         for hook in self.runner.hooks:
             if isinstance(hook, EMAHook):
                 raise InputError(

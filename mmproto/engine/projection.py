@@ -44,10 +44,9 @@ def find_nearest_patches(model: nn.Module, dataloader: DataLoader) -> NearestPat
         dataloader: Images without augmentation, in the order of the data set.
 
     Raises:
-        InputError: If the images differ in size.
+        InputError: If the images differ in size, or a prototype has no patch to go to.
     """
-    for buffer in model.buffers():
-        broadcast(buffer)  # each process has its own batch norm statistics; rank 0's are saved
+    broadcast_buffers(model)
 
     def search(batch: Batch) -> NearestPatches:
         device = model.head.prototype_vectors.device
@@ -68,9 +67,26 @@ def find_nearest_patches(model: nn.Module, dataloader: DataLoader) -> NearestPat
         description='push',
         disable=not is_main_process(),
     )
-    with _one_thread_a_batch(next(model.parameters()).device) as threads:
-        mine = NearestPatches.merge_all(_map_in_order(search, batches, threads))
-    return _merge_processes(mine)
+    if next(model.parameters()).is_cuda:  # a thread of its own would be on the first GPU
+        mine = NearestPatches.merge_all(map(search, batches))
+    else:
+        with _one_thread_a_batch() as threads:
+            mine = NearestPatches.merge_all(_map_in_order(search, batches, threads))
+    nearest = _merge_processes(mine)
+    lost = ~nearest.distance.isfinite()
+    if lost.any():
+        classes = sorted(set(model.head.prototype_class[lost].tolist()))
+        raise InputError(
+            f'no patch was found for prototypes of the classes {classes}: the push set has no '
+            'image of them, or the network gives numbers that are not finite'
+        )
+    return nearest
+
+
+def broadcast_buffers(model: nn.Module) -> None:
+    """Give every process the batch norm statistics of the first, whose are saved."""
+    for buffer in model.buffers():
+        broadcast(buffer)
 
 
 def _batches(dataloader: DataLoader) -> Iterator[Batch]:
@@ -80,25 +96,26 @@ def _batches(dataloader: DataLoader) -> Iterator[Batch]:
         for data, indices in zip(dataloader, dataloader.batch_sampler)
         for image, sample, index in zip(data['inputs'], data['data_samples'], indices)
     )
+    sizes = set()
     while group := list(islice(samples, BATCH_SIZE)):
         inputs, labels, images = zip(*group)
-        if len({image.shape for image in inputs}) > 1:
-            sizes = sorted({tuple(image.shape[-2:]) for image in inputs})
+        sizes |= {tuple(image.shape[-2:]) for image in inputs}
+        if len(sizes) > 1:
             raise InputError(
-                f'push_dataloader gives images of different sizes {sizes}: end its pipeline '
-                "with dict(type='Resize', scale=(width, height))"
+                f'push_dataloader gives images of different sizes {sorted(sizes)}: end its '
+                "pipeline with dict(type='Resize', scale=(width, height))"
             )
         padding = [inputs[-1]] * (BATCH_SIZE - len(inputs))
         yield Batch([*inputs, *padding], torch.tensor(labels), torch.tensor(images))
 
 
 @contextmanager
-def _one_thread_a_batch(device: torch.device) -> Iterator[int]:
+def _one_thread_a_batch() -> Iterator[int]:
     """Give every operator one thread; yields how many batches to compute at once."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield threads if device.type == 'cpu' else 1
+        yield threads
     finally:
         torch.set_num_threads(threads)
 

@@ -36,31 +36,41 @@ class Schedule:
     last_layer_epochs: int = 20
 
     def __post_init__(self) -> None:
-        for name, least in dict(
-            warm_epochs=0, epochs=1, push_interval=1, last_layer_epochs=0
-        ).items():
+        least_values = dict(
+            warm_epochs=0, epochs=1, push_start=0, push_interval=1, last_layer_epochs=0
+        )
+        for name, least in least_values.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
+            if type(value) is not int or value < least:
                 raise InputError(
                     f'optim_wrapper.schedule.{name}={value!r}: it has to be a whole number, '
                     f'at least {least}'
                 )
-        if isinstance(self.push_epochs, (int, str)):
-            raise InputError(
-                f'optim_wrapper.schedule.push_epochs={self.push_epochs!r}: give a list, such as '
-                '[10,20,30]'
-            )
-        late = [epoch for epoch in self.push_epochs or () if not 0 <= epoch < self.epochs]
-        if late:
-            raise InputError(
-                f'optim_wrapper.schedule.push_epochs has {late}, but the epochs run from 0 to '
-                f'{self.epochs - 1}: raise schedule.epochs or change the push epochs'
-            )
-        if not self.pushes:
+        if self.push_epochs is not None:
+            self._check_push_epochs()
+        elif not self.pushes:
             raise InputError(
                 f'optim_wrapper.schedule never pushes: no epoch from push_start={self.push_start} '
                 f'to {self.epochs - 1} is a multiple of push_interval={self.push_interval}; lower '
                 'push_start, raise epochs, or give push_epochs=[...]'
+            )
+
+    def _check_push_epochs(self) -> None:
+        epochs = self.push_epochs
+        if (
+            not isinstance(epochs, Sequence)
+            or not epochs
+            or not all(type(epoch) is int for epoch in epochs)
+        ):
+            raise InputError(
+                f'optim_wrapper.schedule.push_epochs={epochs!r}: give a list of epochs, such as '
+                '[10,20,30]'
+            )
+        late = [epoch for epoch in epochs if not 0 <= epoch < self.epochs]
+        if late:
+            raise InputError(
+                f'optim_wrapper.schedule.push_epochs has {late}, but the epochs run from 0 to '
+                f'{self.epochs - 1}: raise schedule.epochs or change the push epochs'
             )
 
     @cached_property
@@ -101,7 +111,7 @@ class Schedule:
         return set(self.stages[max(self.pushes) + 1 :]) <= {'last_layer'}
 
 
-def build_schedule(cfg: Mapping, similarity: str) -> Schedule:
+def build_schedule(cfg: Mapping | None, similarity: str) -> Schedule:
     """Build the schedule from ``optim_wrapper.schedule``.
 
     With the 'linear' similarity the reference does not train the last layer after a push.
@@ -109,6 +119,10 @@ def build_schedule(cfg: Mapping, similarity: str) -> Schedule:
     Raises:
         InputError: If a key is unknown, or see :class:`Schedule`.
     """
+    if cfg is None:
+        raise InputError(
+            "optim_wrapper lacks ['schedule']: configs/_base_/schedules/protopnet.py has one"
+        )
     unknown = sorted(set(cfg) - set(Schedule.__dataclass_fields__))
     if unknown:
         raise InputError(

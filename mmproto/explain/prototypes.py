@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from mmengine.dist import all_gather_object, get_dist_info
@@ -24,7 +25,7 @@ class PrototypeRecord:
         prototype: Number of the prototype.
         class_index: Its class, -1 for none.
         class_name: The name of its class, if the data set knows it.
-        image: Path of the training image that it is a patch of.
+        image: Path of the training image that it is a patch of, if it has one.
         image_index: Number of that image in the push set.
         image_size: Height and width of the image as the network saw it, in pixels.
         box: Top, bottom, left and right of the patch in that image, ends exclusive, by name.
@@ -35,7 +36,7 @@ class PrototypeRecord:
     prototype: int
     class_index: int
     class_name: str | None
-    image: str
+    image: str | None
     image_index: int
     image_size: tuple[int, int]
     box: dict[str, int]
@@ -60,15 +61,18 @@ def write_prototypes(
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     rank, world_size = get_dist_info()
+    image_of = nearest.image.cpu()
     maps = model.head.similarities(nearest.distance_map).detach().cpu().numpy()
 
     def picture(index: int) -> list[PrototypeRecord]:
         image = dataset[index]['inputs'].permute(1, 2, 0).numpy()
-        of_image = (nearest.image == index).nonzero().flatten().tolist()
+        if image.shape[2] == 1:
+            image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+        of_image = (image_of == index).nonzero().flatten().tolist()
         return [_picture(j, image, maps[j], model.head, dataset, out_dir) for j in of_image]
 
     # An image is loaded once, for all of its prototypes.
-    images = nearest.image.unique().tolist()[rank::world_size]
+    images = image_of.unique().tolist()[rank::world_size]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         records = [record for found in pool.map(picture, images) for record in found]
     records = [record for share in all_gather_object(records) for record in share]
@@ -100,7 +104,7 @@ def _picture(
         prototype=prototype,
         class_index=label,
         class_name=classes[label] if 0 <= label < len(classes) else None,
-        image=dataset.get_data_info(index)['img_path'],
+        image=dataset.get_data_info(index).get('img_path'),
         image_index=index,
         image_size=image.shape[:2],
         box=dict(top=top, bottom=bottom, left=left, right=right),

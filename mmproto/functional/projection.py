@@ -68,8 +68,8 @@ def nearest_patches(
 ) -> NearestPatches:
     """Find each prototype's nearest patch among the images of its own class in one batch.
 
-    Only a prototype's own class is compared, by the sum of the squared differences: exact, and
-    the same to the bit however the images are spread over batches.
+    Only a prototype's own class is compared, by the differences themselves, not by the expanded
+    form: the same to the bit however the images are spread over batches.
 
     Args:
         features: Feature maps (N, D, H, W).

@@ -15,6 +15,7 @@ from mmpretrain.registry import MODELS
 from mmproto.apis.push import push_prototypes
 from mmproto.engine.projection import find_nearest_patches
 from mmproto.errors import InputError
+from mmproto.explain.prototypes import write_prototypes
 from mmproto.functional import nearest_patches
 from tests.toy import loader, model_config, train_config
 
@@ -169,6 +170,32 @@ def test_pictures_and_records(tmp_path):
         assert edge[2] > edge[0] + 50  # the box is yellow
 
 
+def test_grey_images_without_paths_are_pictured(tmp_path):
+    model = build_model()
+    dataloader = Runner.build_dataloader(
+        ConfigDict({**loader(), 'dataset': dict(type='GreyDataset')})
+    )
+    nearest = find_nearest_patches(model, build_loader())
+    nearest.image %= len(dataloader.dataset)
+    write_prototypes(model, nearest, dataloader.dataset, tmp_path)
+    records = json.loads((tmp_path / 'prototypes.json').read_text())
+    assert [record['image'] for record in records] == [None] * 6
+    assert cv2.imread(str(tmp_path / '00000_image.jpg')).shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize('labels', ['one class', 'not finite'])
+def test_a_prototype_without_a_patch_is_refused(labels):
+    model = build_model()
+    dataloader = build_loader()
+    if labels == 'one class':
+        dataloader.dataset.labels[:] = 1
+    else:
+        model.neck.add_on_layers[0].weight.data.fill_(float('nan'))
+    with pytest.raises(InputError, match=r'no patch was found for .* classes \[0, '):
+        push_prototypes(model, dataloader)
+    assert not bool(model.head.prototypes_are_patches)
+
+
 def test_collapsed_prototypes_are_warned_about():
     model = build_model()
     model.head.prototype_vectors.data[1] = model.head.prototype_vectors.data[0]
@@ -176,7 +203,7 @@ def test_collapsed_prototypes_are_warned_about():
     assert '5 different patches (1 share the patch of another)' in report.summary()
     assert report.distinct(0) == (2, 1)
     (warning,) = report.warnings()
-    assert '1 classes collapse' in warning
+    assert 'collapse onto few patches: 1 ' in warning
     assert '0 (class 0): 2 on 1' in warning
 
 

@@ -62,13 +62,15 @@ def test_linear_does_not_train_the_last_layer():
     ('settings', 'message'),
     [
         (dict(epochs=10), r'never pushes: no epoch from push_start=10 to 9'),
-        (dict(push_epochs=[]), 'never pushes'),
+        (dict(push_epochs=[]), r'push_epochs=\[\]: give a list of epochs'),
+        (dict(push_epochs=[1.5]), r'push_epochs=\[1\.5\]: give a list'),
+        (dict(push_start='a'), r"schedule\.push_start='a'"),
         (dict(epochs=0), r'schedule\.epochs=0'),
         (dict(warm_epochs=-1), r'schedule\.warm_epochs=-1'),
         (dict(push_interval=0), r'schedule\.push_interval=0'),
         (dict(epochs=5.5), r'schedule\.epochs=5\.5'),
         (dict(epochs=4, push_epochs=[2, 4]), r'push_epochs has \[4\].*0 to 3'),
-        (dict(push_epochs=3), r'push_epochs=3: give a list'),
+        (dict(push_epochs=3), r'push_epochs=3: give a list of epochs'),
         (dict(warmup_epochs=1), r"unknown keys \['warmup_epochs'\]"),
     ],
 )

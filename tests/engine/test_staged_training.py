@@ -46,6 +46,12 @@ class WatchEpochs(Hook):
         self.epochs.append((runner.optim_wrapper.stage, moved, self.rates))
 
 
+SCHEDULERS = dict(
+    joint=[dict(type='StepLR', step_size=1, gamma=0.5)],
+    last_layer=[dict(type='StepLR', step_size=1, gamma=0.5)],
+)
+
+
 def train(config):
     runner = Runner.from_cfg(config)
     watch = WatchEpochs()
@@ -64,8 +70,8 @@ def test_only_the_groups_of_the_stage_move(tmp_path):
 
 
 def test_a_resumed_run_ends_where_the_whole_one_does(tmp_path):
-    whole, _ = train(train_config(tmp_path / 'whole'))
-    cut = train_config(tmp_path / 'cut')
+    whole, _ = train(train_config(tmp_path / 'whole', param_scheduler=SCHEDULERS))
+    cut = train_config(tmp_path / 'cut', param_scheduler=SCHEDULERS)
     runner = Runner.from_cfg(copy.deepcopy(cut))
 
     class Stop(Hook):
@@ -126,14 +132,14 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path):
 def test_clipping_and_learning_rate_scaling_reach_every_stage(tmp_path):
     config = train_config(tmp_path, auto_scale_lr=dict(enable=True, base_batch_size=8))
     config['optim_wrapper'].update(
-        clip_grad=dict(type='norm', max_norm=1e-9), accumulative_counts=1
+        clip_grad=dict(type='norm', max_norm=1e-12), accumulative_counts=1
     )
     config['optim_wrapper']['optimizer'] = dict(type='SGD', lr=0.1)
-    runner, epochs = train(config)
+    _, epochs = train(config)
     assert epochs[2][2]['backbone.lr'] == pytest.approx(1e-4 * 4 / 8)
     assert epochs[5][2]['last_layer.lr'] == pytest.approx(1e-4 * 4 / 8)
-    for wrapper in runner.optim_wrapper.values():
-        assert wrapper.clip_grad_kwargs == dict(max_norm=1e-9)
+    for _, moved, _ in epochs:  # the others decay
+        assert not moved & {'prototypes', 'last_layer'}
 
 
 def test_only_a_pushed_model_is_kept_as_the_best(tmp_path):
@@ -219,7 +225,8 @@ def test_what_the_user_froze_stays_frozen():
             ),
             'StagedParamSchedulerHook',
         ),
-        (dict(custom_hooks=[dict(type='EMAHook')]), 'EMAHook'),
+        (dict(custom_hooks=[dict(type='PrototypePushHook'), dict(type='EMAHook')]), 'EMAHook'),
+        (dict(custom_hooks=[]), 'nothing would push the prototypes'),
         (dict(train_cfg=dict(by_epoch=True, max_epochs=3)), 'StagedTrainLoop'),
     ],
 )

@@ -113,6 +113,19 @@ def test_true_fp32_turns_autocast_off_inside_only():
         assert (a @ a).dtype is torch.bfloat16
 
 
+@pytest.mark.parametrize('backend', [torch.backends, torch.backends.cuda.matmul])
+def test_true_fp32_knows_both_ways_to_ask_for_less(backend):
+    before = backend.fp32_precision
+    backend.fp32_precision = 'tf32'
+    try:
+        asked = torch.backends.cuda.matmul.fp32_precision
+        with true_fp32('cpu'):
+            assert torch.backends.cuda.matmul.fp32_precision == 'ieee'
+        assert torch.backends.cuda.matmul.fp32_precision == asked
+    finally:
+        backend.fp32_precision = before
+
+
 def test_a_map_smaller_than_a_prototype_is_refused():
     with pytest.raises(InputError, match=r'prototype_size=\(3, 3\) does not fit the 2x5'):
         squared_distances(torch.rand(1, 2, 2, 5), torch.rand(1, 2, 3, 3))

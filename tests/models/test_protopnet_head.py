@@ -67,6 +67,14 @@ def test_the_losses_sum_to_the_total_and_carry_no_other_name():
     torch.testing.assert_close(total, sum(losses.values()))
 
 
+def test_accuracy_is_logged_if_asked_for():
+    head = build_head(cal_acc=True, topk=(1, 2))
+    losses = head.loss((torch.rand(4, 6, 3, 3),), samples([0, 1, 2, 0]))
+    assert {'accuracy_top-1', 'accuracy_top-2'} <= set(losses)
+    (first,), (second,) = losses['accuracy_top-1'], losses['accuracy_top-2']
+    assert 0 <= first <= second <= 100
+
+
 def test_prototypes_without_a_class():
     head = build_head(prototypes_per_class=None, num_prototypes=5)
     feats = (torch.rand(3, 6, 4, 4),)
@@ -104,8 +112,11 @@ def test_prune_drops_prototypes_with_their_connections():
     ('changes', 'message'),
     [
         (dict(num_prototypes=7), r'num_prototypes=7 does not fit num_classes=3 x .*=2 = 6'),
-        (dict(prototypes_per_class=0), r'does not fit'),
-        (dict(prototypes_per_class=None), r'set head\.num_prototypes'),
+        (dict(prototypes_per_class=0), r'prototypes_per_class=0: it has to be'),
+        (dict(prototypes_per_class=2.5), r'prototypes_per_class=2\.5: it has to be'),
+        (dict(prototype_size=0), r'prototype_size=0: give one side'),
+        (dict(prototype_size=(1, 1, 1)), r'prototype_size=\(1, 1, 1\): give one side'),
+        (dict(prototypes_per_class=None), r'set model\.head\.num_prototypes'),
         (dict(similarity='cosine'), r"similarity='cosine' is unknown: choose one of"),
     ],
 )

@@ -92,9 +92,9 @@ def test_train_resume_test_and_push(run, tmp_path):
     pushed = torch.load(new)
     assert bool(pushed['state_dict']['head.prototypes_are_patches'])
     assert pushed['meta']['dataset_meta']['classes'][0] == 'Hook_billed_Crested_Barwing'
-    assert len(json.loads((tmp_path / 'new' / 'prototypes.json').read_text())) == 60
+    assert len(json.loads((tmp_path / 'new_prototypes' / 'prototypes.json').read_text())) == 60
     sheet = tmp_path / 'sheet.png'
-    code, text = run('tools/prototype_sheet.py', tmp_path / 'new', '--out', sheet)
+    code, text = run('tools/prototype_sheet.py', tmp_path / 'new_prototypes', '--out', sheet)
     assert code == 0, text
     assert sheet.is_file()
 

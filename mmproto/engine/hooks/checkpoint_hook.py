@@ -1,7 +1,8 @@
 from mmengine.hooks import CheckpointHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
+
+from mmproto.models.wrapper import unwrap_model
 
 
 @HOOKS.register_module()
@@ -18,6 +19,5 @@ class PushedCheckpointHook(CheckpointHook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
         """Keep the best checkpoint, out of those whose prototypes are training patches."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        if model.head.prototypes_are_patches:
+        if unwrap_model(runner.model).head.prototypes_are_patches:
             super().after_val_epoch(runner, metrics)

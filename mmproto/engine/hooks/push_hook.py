@@ -2,7 +2,6 @@ from pathlib import Path
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
@@ -14,7 +13,9 @@ from mmproto.datasets.checks import (
     check_not_augmented,
     labels_of,
 )
+from mmproto.engine.projection import broadcast_buffers
 from mmproto.errors import InputError
+from mmproto.models.wrapper import unwrap_model
 
 
 @HOOKS.register_module()
@@ -46,7 +47,7 @@ class PrototypePushHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Build the push set and check the data."""
         self.build_dataloader(runner)
-        num_classes = self._model(runner).head.num_classes
+        num_classes = unwrap_model(runner.model).head.num_classes
         loaders = dict(train_dataloader=runner.train_dataloader)
         if runner.val_loop is not None:
             loaders['val_dataloader'] = runner.val_dataloader
@@ -62,7 +63,7 @@ class PrototypePushHook(Hook):
                 'without augmentation, in order'
             )
         self.dataloader = runner.build_dataloader(config, seed=runner.seed)
-        dataset, head = self.dataloader.dataset, self._model(runner).head
+        dataset, head = self.dataloader.dataset, unwrap_model(runner.model).head
         check_in_order(self.dataloader)
         labels = labels_of(dataset)
         check_labels(labels, head.num_classes, 'push_dataloader')
@@ -79,8 +80,9 @@ class PrototypePushHook(Hook):
 
     def push(self, runner: Runner, out_dir: Path | None) -> None:
         """Push now, and log what it did."""
-        model = self._model(runner)
+        model = unwrap_model(runner.model)
         model.eval()
+        broadcast_buffers(model)  # so that before and after are of one model
         before = self._validate(runner)
         report = push_prototypes(model, self.dataloader, out_dir)
         after = self._validate(runner)
@@ -92,10 +94,6 @@ class PrototypePushHook(Hook):
             runner.logger.info(f'Push: the prototypes are pictured in {out_dir}.')
         for warning in report.warnings():
             runner.logger.warning(f'Push: {warning}')
-
-    @staticmethod
-    def _model(runner: Runner) -> torch.nn.Module:
-        return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
     @staticmethod
     @torch.no_grad()

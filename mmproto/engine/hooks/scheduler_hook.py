@@ -11,8 +11,7 @@ class StagedParamSchedulerHook(ParamSchedulerHook):
     .. code:: python
 
         default_hooks = dict(param_scheduler=dict(type='StagedParamSchedulerHook'))
-        param_scheduler = dict(
-            warm=[], joint=[dict(type='StepLR', step_size=5, gamma=0.1)], last_layer=[])
+        param_scheduler = dict(joint=[dict(type='StepLR', step_size=5, gamma=0.1)])
 
     So a scheduler counts the epochs, or iterations, of its own stage.
     """

@@ -1,13 +1,13 @@
 import copy
 from collections.abc import Mapping
 
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from torch import nn
 
 from mmproto.engine.schedule import STAGES, build_schedule
 from mmproto.errors import InputError
+from mmproto.models.wrapper import unwrap_model
 
 from .staged_optim_wrapper import StagedOptimWrapper
 
@@ -61,6 +61,11 @@ class ProtoPNetOptimWrapperConstructor:
                 'give each group its settings in optim_wrapper.stages'
             )
         cfg = copy.deepcopy(optim_wrapper_cfg)
+        missing = sorted({'optimizer', 'schedule', 'stages'} - set(cfg))
+        if missing:
+            raise InputError(
+                f'optim_wrapper lacks {missing}: configs/_base_/schedules/protopnet.py has them'
+            )
         self.schedule = cfg.pop('schedule')
         self.stages = cfg.pop('stages')
         self.optimizer = cfg.pop('optimizer')
@@ -69,7 +74,7 @@ class ProtoPNetOptimWrapperConstructor:
 
     def __call__(self, model: nn.Module) -> StagedOptimWrapper:
         """Build the optimizers for a classifier, wrapped for distributed training or not."""
-        model = model.module if is_model_wrapper(model) else model
+        model = unwrap_model(model)
         schedule = build_schedule(self.schedule, model.head.similarity)
         self._check_stages(schedule.stages)
         groups: dict[str, list[nn.Parameter]] = {name: [] for name in GROUPS}

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
 import torch
+from mmpretrain.evaluation import Accuracy
 from mmpretrain.models.heads import ClsHead
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -17,6 +18,15 @@ from mmproto.functional import (
 )
 
 from .prototype_count import prototype_classes
+
+
+def _height_and_width(size: int | Sequence[int]) -> tuple[int, int]:
+    height_and_width = (size, size) if isinstance(size, int) else tuple(size)
+    if len(height_and_width) != 2 or min(height_and_width) < 1:
+        raise InputError(
+            f'model.head.prototype_size={size!r}: give one side, or height and width, at least 1'
+        )
+    return height_and_width
 
 
 @MODELS.register_module()
@@ -74,10 +84,11 @@ class ProtoPNetHead(ClsHead):
         )
         if similarity not in SIMILARITIES:
             raise InputError(
-                f'head.similarity={similarity!r} is unknown: choose one of {sorted(SIMILARITIES)}'
+                f'model.head.similarity={similarity!r} is unknown: choose one of '
+                f'{sorted(SIMILARITIES)}'
             )
         prototype_class = prototype_classes(num_classes, prototypes_per_class, num_prototypes)
-        size = (prototype_size,) * 2 if isinstance(prototype_size, int) else tuple(prototype_size)
+        size = _height_and_width(prototype_size)
         count = len(prototype_class)
 
         self.num_classes = num_classes
@@ -153,7 +164,8 @@ class ProtoPNetHead(ClsHead):
             logits, labels, distances, self.prototype_class, self.last_layer.weight, **kwargs
         )
         if self.cal_acc:
-            losses.update(self._accuracy(logits, labels))
+            accuracy = Accuracy.calculate(logits, labels, topk=self.topk)
+            losses.update({f'accuracy_top-{k}': value for k, value in zip(self.topk, accuracy)})
         return losses
 
     @torch.no_grad()
@@ -166,7 +178,6 @@ class ProtoPNetHead(ClsHead):
         Returns:
             Squared distance (P,) that each prototype has moved.
         """
-        device = self.prototype_vectors.device
         columns = nearest.distance_map.shape[-1]
         location = torch.stack([nearest.location // columns, nearest.location % columns], dim=1)
         self.prototype_vectors.copy_(nearest.vector)
@@ -174,7 +185,7 @@ class ProtoPNetHead(ClsHead):
         self.prototype_location.copy_(location)
         self.prototype_distance.copy_(nearest.distance)
         self.prototypes_are_patches.fill_(True)
-        return nearest.distance.to(device)
+        return nearest.distance
 
     @torch.no_grad()
     def prune(self, keep: Tensor) -> None:

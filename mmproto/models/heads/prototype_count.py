@@ -15,14 +15,19 @@ def prototype_classes(
     if prototypes_per_class is None:
         if not num_prototypes or num_prototypes < 1:
             raise InputError(
-                'head.prototypes_per_class=None asks for prototypes without a class: '
-                'set head.num_prototypes to how many there are to be'
+                'model.head.prototypes_per_class=None asks for prototypes without a class: '
+                'set model.head.num_prototypes to how many there are to be'
             )
         return torch.full((num_prototypes,), -1)
-    count = num_classes * prototypes_per_class
-    if count < 1 or num_prototypes not in (None, count):
+    if type(prototypes_per_class) is not int or prototypes_per_class < 1:
         raise InputError(
-            f'head.num_prototypes={num_prototypes} does not fit num_classes={num_classes} x '
+            f'model.head.prototypes_per_class={prototypes_per_class!r}: it has to be a whole '
+            'number, at least 1, or None for prototypes without a class'
+        )
+    count = num_classes * prototypes_per_class
+    if num_prototypes not in (None, count):
+        raise InputError(
+            f'model.head.num_prototypes={num_prototypes} does not fit num_classes={num_classes} x '
             f'prototypes_per_class={prototypes_per_class} = {count}: leave num_prototypes out, '
             'or set prototypes_per_class=None for prototypes without a class'
         )

@@ -1,0 +1,88 @@
+#!/usr/bin/env python
+"""Test networks combined by the sum of their logits, each by its own config's test pipeline."""
+
+import argparse
+
+import mmengine
+from mmengine.config import DictAction
+from mmengine.dist import init_dist, is_distributed
+
+from mmproto.apis.command_line import existing_checkpoint, load_config, one_line_errors
+from mmproto.apis.ensemble import load_member, predict_ensemble
+from mmproto.errors import InputError
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'members',
+        nargs='+',
+        metavar='CONFIG CHECKPOINT',
+        help='config file and checkpoint file of each network',
+    )
+    parser.add_argument('--out', metavar='FILE.json', help='write the accuracies to a file')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that override every config, e.g. test_dataloader.num_workers=2',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher',
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def load_configs(paths, args):
+    # the first config sets up the processes
+    launchers = [args.launcher] + ['none'] * (len(paths) - 1)
+    cfgs = [
+        load_config(
+            argparse.Namespace(
+                config=path,
+                cfg_options=args.cfg_options,
+                work_dir=None,
+                launcher=launcher,
+                local_rank=args.local_rank,
+            )
+        )
+        for path, launcher in zip(paths, launchers)
+    ]
+    if args.launcher != 'none' and not is_distributed():
+        init_dist(args.launcher, **cfgs[0].env_cfg.dist_cfg)
+    return cfgs
+
+
+def print_table(rows):
+    width = max(len(name) for name, _ in rows)
+    print(f'{"":{width}}' + ''.join(f'{key:>8}' for key in rows[0][1]))
+    for name, accuracies in rows:
+        print(f'{name:{width}}' + ''.join(f'{value:8.2f}' for value in accuracies.values()))
+
+
+def main():
+    args = parse_args()
+    paths, checkpoints = args.members[::2], args.members[1::2]
+    if len(paths) != len(checkpoints):
+        raise InputError(f'{paths[-1]} has no checkpoint: give CONFIG CHECKPOINT for each network')
+    checkpoints = [existing_checkpoint(path) for path in checkpoints]
+    members = [load_member(*pair) for pair in zip(load_configs(paths, args), checkpoints)]
+    prediction = predict_ensemble(members)
+    if prediction is None:
+        return
+    names = [f'{path} {checkpoint}' for path, checkpoint in zip(paths, checkpoints)]
+    rows = [*zip(names, prediction.member_accuracies()), ('sum', prediction.accuracies())]
+    print_table(rows)
+    if args.out:
+        members = [dict(name=name, **accuracies) for name, accuracies in rows[:-1]]
+        mmengine.dump(dict(members=members, sum=rows[-1][1]), args.out)
+
+
+if __name__ == '__main__':
+    with one_line_errors():
+        main()
