@@ -1,8 +1,29 @@
 """Installs mmproto, ProtoPNet as a plugin for MMPretrain."""
 
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+
+class BuildWithConfigs(build_py):
+    """Puts the configs, the tools and the model index into `mmproto/.mim`, where MIM looks.
+
+    An editable install needs no copy: `mmproto.model_index` finds those of the repository.
+    """
+
+    def run(self):
+        """Build the modules, then copy the rest beside them."""
+        super().run()
+        if self.editable_mode:
+            return
+        mim = Path(self.build_lib, 'mmproto', '.mim')
+        shutil.rmtree(mim, ignore_errors=True)  # an earlier build may have left removed configs
+        for folder in ('configs', 'tools'):
+            shutil.copytree(folder, mim / folder, ignore=shutil.ignore_patterns('__pycache__'))
+        shutil.copy('model-index.yml', mim)
+
 
 setup(
     name='mmproto',
@@ -12,9 +33,10 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmproto', 'mmproto.*']),
+    cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.10',
     install_requires=[
-        'torch>=2.0',
+        'torch>=2.6',
         'timm>=1.0',
         'mmengine>=0.10.7',
         'mmpretrain>=1.2.0',

@@ -14,8 +14,10 @@ warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformable
 
 from mmproto import datasets, engine, models  # noqa: E402
 from mmproto.checkpoint import allow_log_history  # noqa: E402
+from mmproto.model_index import register_models  # noqa: E402
 
 allow_log_history()
+register_models()
 
 __version__ = '0.1.0'
 __all__ = ['datasets', 'engine', 'models']

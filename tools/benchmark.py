@@ -20,8 +20,8 @@ from mmpretrain.structures import DataSample
 from torch.utils.data import Dataset
 
 import mmproto  # noqa: F401
-from mmproto.apis.push import push_prototypes
 from mmproto.engine.optimizers import ProtoPNetOptimWrapperConstructor
+from mmproto.engine.push import push_prototypes
 
 PER_CLASS = 10
 

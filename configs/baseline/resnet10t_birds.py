@@ -1,21 +1,14 @@
 # What the demo is compared with: the same backbone and epochs, a linear head.
 _base_ = [
+    '../_base_/models/baseline_timm.py',
     '../_base_/datasets/birds.py',
     '../_base_/schedules/baseline.py',
     '../_base_/baseline_runtime.py',
 ]
 
 model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='TIMMBackbone',
-        model_name='resnet10t',
-        features_only=True,
-        out_indices=(-2,),
-        pretrained=False,
-    ),
-    neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', num_classes=12, in_channels=256),
+    backbone=dict(model_name='resnet10t', out_indices=(-2,), pretrained=False),
+    head=dict(num_classes=12, in_channels=256),
 )
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3))

@@ -1,8 +1,9 @@
 _base_ = './vgg19_cub.py'
 
-# 256 channels as the reference implementation runs it; the paper's text says 128 for all.
+# torchvision's ImageNet weights, as the reference implementation starts from.
+# 256 channels as it runs ResNet-34.
 model = dict(
-    backbone=dict(model_name='resnet34'),
+    backbone=dict(model_name='resnet34.tv_in1k'),
     neck=dict(out_channels=256),
     head=dict(in_channels=256),
 )

@@ -12,6 +12,8 @@ from mmengine.config import Config, ConfigDict, DictAction
 
 from mmproto.errors import InputError
 
+from .backbone_name import check_backbone
+
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader', 'push_dataloader')
 
 
@@ -51,13 +53,14 @@ def load_config(args: argparse.Namespace) -> Config:
     """The config file with what the common arguments change.
 
     Raises:
-        InputError: If there is no such file.
+        InputError: If there is no such file, or its backbone does not exist.
     """
     if not Path(args.config).is_file():
         raise InputError(f'there is no config file {args.config}')
     cfg = Config.fromfile(args.config)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+    check_backbone(cfg)
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
     for name in LOADERS:

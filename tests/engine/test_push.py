@@ -12,8 +12,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 
-from mmproto.apis.push import push_prototypes
 from mmproto.engine.projection import find_nearest_patches
+from mmproto.engine.push import push_prototypes
 from mmproto.errors import InputError
 from mmproto.explain.prototypes import write_prototypes
 from mmproto.functional import nearest_patches
@@ -203,7 +203,7 @@ def test_collapsed_prototypes_are_warned_about():
     assert '5 different patches (1 share the patch of another)' in report.summary()
     assert report.distinct(0) == (2, 1)
     (warning,) = report.warnings()
-    assert 'collapse onto few patches: 1 ' in warning
+    assert 'collapse onto few patches in 1 of 3 classes' in warning
     assert '0 (class 0): 2 on 1' in warning
 
 
@@ -242,6 +242,18 @@ def test_labels_out_of_range_are_refused_before_training(tmp_path, setting):
         f'{setting}.dataset has the label 3.*allows 0 to 2',
         **{setting: loader(num_classes=4)},
     )
+
+
+def test_images_that_the_backbone_cannot_take_are_refused_before_training(tmp_path):
+    model = model_config()
+    model['backbone'] = dict(
+        type='TIMMBackbone',
+        model_name='deit_tiny_patch16_224',
+        img_size=96,
+        features_only=True,
+        out_indices=(-1,),
+    )
+    refused(tmp_path, r'cannot take images of 16 x 16 .*, but 96 x 96', model=model)
 
 
 def test_images_of_different_sizes_are_refused():

@@ -11,6 +11,8 @@ class CropToBox(BaseTransform):
     """Crops the image to the box that the data set gives for it.
 
     The box is rounded as PIL's crop with whole numbers does: each coordinate loses its fraction.
+    A single picture that is given to MMPretrain's inferencer has no box and is taken as it is.
+
     A pixel (x, y) of the crop is pixel (x + x1, y + y1) of the original image.
 
     Required Keys:
@@ -42,8 +44,10 @@ class CropToBox(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Crops `results['img']`."""
+        if 'bbox' not in results and 'img_path' not in results:
+            return results  # a single picture, given to an inferencer: cropped already
         if 'bbox' not in results:
-            raise InputError("the data set gives no 'bbox': use AnnotatedCUB")
+            raise InputError("the data set gives no 'bbox': use AnnotatedCUB or AnnotatedCars")
         x1, y1, x2, y2 = (int(value) for value in results['bbox'])
         height, width = results['img'].shape[:2]
         if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):

@@ -5,7 +5,6 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
-from mmproto.apis.push import push_prototypes
 from mmproto.datasets.checks import (
     check_every_class,
     check_in_order,
@@ -14,7 +13,9 @@ from mmproto.datasets.checks import (
     labels_of,
 )
 from mmproto.engine.projection import broadcast_buffers
+from mmproto.engine.push import push_prototypes
 from mmproto.errors import InputError
+from mmproto.models.necks.backbone_info import check_image_size
 from mmproto.models.wrapper import unwrap_model
 
 
@@ -69,6 +70,7 @@ class PrototypePushHook(Hook):
         check_labels(labels, head.num_classes, 'push_dataloader')
         check_every_class(dataset, labels, head.prototype_class.tolist())
         check_not_augmented(dataset)
+        check_image_size(unwrap_model(runner.model).backbone, dataset[0]['inputs'].shape)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Push, if the schedule says so."""

@@ -164,7 +164,7 @@ class ProtoPNetHead(ClsHead):
             logits, labels, distances, self.prototype_class, self.last_layer.weight, **kwargs
         )
         if self.cal_acc:
-            accuracy = Accuracy.calculate(logits, labels, topk=self.topk)
+            accuracy = Accuracy.calculate(logits, labels, topk=self.topk, thrs=(None,))
             losses.update({f'accuracy_top-{k}': value for k, value in zip(self.topk, accuracy)})
         return losses
 

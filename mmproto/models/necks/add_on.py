@@ -7,7 +7,7 @@ from torch.nn.modules.module import register_module_module_registration_hook
 
 from mmproto.errors import InputError
 
-from .backbone_info import declared_channels, is_channels_last, probed_channels
+from .backbone_info import declared_channels, is_channels_last, last_map, probed_channels
 
 
 def regular_layers(in_channels: int, out_channels: int) -> list[nn.Module]:
@@ -53,7 +53,8 @@ class ProtoPNetAddOn(BaseModule):
         init_cfg: As for every module of MMEngine.
 
     Raises:
-        InputError: If ``kind`` is unknown or ``in_channels`` does not fit the backbone.
+        InputError: If ``kind`` is unknown, ``in_channels`` does not fit the backbone, or the
+            backbone gives no feature map.
     """
 
     def __init__(
@@ -98,14 +99,7 @@ class ProtoPNetAddOn(BaseModule):
 
     def forward(self, feats: Tensor | Sequence[Tensor]) -> tuple[Tensor]:
         """Map the backbone's last feature map (N, C, H, W) to ``out_channels`` in [0, 1]."""
-        features = feats if isinstance(feats, Tensor) else feats[-1]
-        if features.ndim != 4:
-            raise InputError(
-                f'the backbone gives a tensor of shape {tuple(features.shape)}, no feature map: '
-                'for a timm backbone set features_only=True, out_indices=(-1,)'
-            )
-        if self.channels_last:
-            features = features.permute(0, 3, 1, 2)
+        features = last_map(feats, self.channels_last)
         if features.shape[1] != self.in_channels:
             raise InputError(self._misfit(features.shape[1]))
         return (self.add_on_layers(features),)

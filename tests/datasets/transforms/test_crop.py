@@ -44,7 +44,7 @@ def test_parts_move_along_and_the_given_array_stays():
 
 def test_a_data_set_without_boxes():
     with pytest.raises(InputError, match="the data set gives no 'bbox': use AnnotatedCUB"):
-        CropToBox()(dict(img=IMAGE))
+        CropToBox()(dict(img=IMAGE, img_path='a/bird.jpg'))
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,7 @@ def test_an_impossible_box_names_the_image(bbox):
 
 def test_registered():
     assert isinstance(TRANSFORMS.build(dict(type='CropToBox')), CropToBox)
+
+
+def test_a_single_picture_is_taken_as_it_is():
+    assert CropToBox()(dict(img=IMAGE))['img'] is IMAGE

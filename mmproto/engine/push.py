@@ -60,7 +60,7 @@ class PushReport:
             for label, (prototypes, patches) in list(collapsed.items())[:5]
         ]
         return [
-            f'of so many classes the prototypes collapse onto few patches: {len(collapsed)} '
+            f'prototypes collapse onto few patches in {len(collapsed)} of {len(counts)} classes '
             f'({"; ".join(named)}{"; ..." if len(collapsed) > 5 else ""}): fewer prototypes a '
             'class, a weaker cluster cost or a finer feature map help'
         ]

@@ -1,0 +1,6 @@
+_base_ = './vgg19_cub.py'
+
+model = dict(
+    backbone=dict(model_name='densenet161'),
+    head=dict(in_channels=2208),
+)

@@ -1,0 +1,4 @@
+_base_ = './vgg19_cars.py'
+
+# torchvision's ImageNet weights, as the reference implementation starts from.
+model = dict(backbone=dict(model_name='resnet34.tv_in1k'))

@@ -1,0 +1,3 @@
+_base_ = './vgg19_cub.py'
+
+model = dict(backbone=dict(model_name='vgg16'))

@@ -1,0 +1,8 @@
+_base_ = [
+    '../_base_/models/baseline_timm.py',
+    '../_base_/datasets/cars_cropped.py',
+    '../_base_/schedules/baseline.py',
+    '../_base_/baseline_runtime.py',
+]
+
+model = dict(head=dict(num_classes=196))

@@ -1,0 +1,3 @@
+_base_ = './vgg19_cub_full.py'
+
+model = dict(backbone=dict(model_name='densenet161'))

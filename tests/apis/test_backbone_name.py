@@ -1,0 +1,38 @@
+import pytest
+import timm
+from mmengine.config import Config
+
+from mmproto.apis.backbone_name import check_backbone, check_timm_name
+from mmproto.errors import InputError
+
+
+def test_every_model_of_timm_is_known():
+    for name in [*timm.list_models(), *timm.list_pretrained()]:
+        check_timm_name(name)
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('resnet35', r"model_name='resnet35' is no model of timm; nearest: .*resnet34"),
+        ('convnext_tin', 'nearest: convnext_tiny'),
+        ('qqqq', r'see timm\.list_models\(\)'),
+        ('resnet34.no_such', r"no weights 'no_such' for resnet34, but .*resnet34\.tv_in1k"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(name, message):
+    backbone = dict(type='TIMMBackbone', model_name=name)
+    with pytest.raises(InputError, match=message):
+        check_backbone(Config(dict(model=dict(backbone=backbone))))
+
+
+def test_a_checkpoint_path_that_timm_cannot_load_is_refused():
+    backbone = dict(
+        type='TIMMBackbone', model_name='resnet18', features_only=True, checkpoint_path='x.pth'
+    )
+    with pytest.raises(InputError, match='pretrained_cfg_overlay'):
+        check_backbone(Config(dict(model=dict(backbone=backbone))))
+
+
+def test_other_backbones_pass():
+    check_backbone(Config(dict(model=dict(backbone=dict(type='ResNet', depth=18)))))

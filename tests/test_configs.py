@@ -1,0 +1,92 @@
+"""Every leaf config loads, and its model, data and schedule fit each other."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmpretrain.registry import MODELS
+
+from mmproto.engine.schedule import Schedule
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+LEAVES = sorted(
+    path.relative_to(CONFIGS).as_posix()
+    for path in CONFIGS.glob('*/*.py')
+    if path.parent.name != '_base_'
+)
+CUB = ('vgg16', 'vgg19', 'resnet34', 'resnet152', 'densenet121', 'densenet161')
+TABLE = [
+    *(f'{backbone}_cub.py' for backbone in CUB),
+    *(f'{backbone}_cub_full.py' for backbone in ('vgg19', 'densenet121', 'densenet161')),
+    *(f'{backbone}_cars.py' for backbone in ('vgg19', 'resnet34', 'densenet121')),
+]
+NUM_CLASSES = dict(cub=200, cub_full=200, cars=196, birds=12)
+
+
+def load(leaf):
+    return Config.fromfile(CONFIGS / leaf)
+
+
+def data_of(leaf):
+    """'cub' of 'protopnet/vgg19_cub.py'."""
+    return Path(leaf).stem.split('_', 1)[1]
+
+
+def test_the_table_is_complete_with_its_baselines():
+    assert {f'{kind}/{name}' for kind in ('protopnet', 'baseline') for name in TABLE} <= {*LEAVES}
+
+
+@pytest.mark.parametrize('leaf', [leaf for leaf in LEAVES if data_of(leaf) in NUM_CLASSES])
+def test_classes_and_data_fit_the_name(leaf):
+    cfg = load(leaf)
+    data = data_of(leaf)
+    assert cfg.model.head.num_classes == cfg.data_preprocessor.num_classes == NUM_CLASSES[data]
+    train = cfg.train_dataloader.dataset.dataset
+    sets = [train, *(cfg[f'{name}_dataloader'].dataset for name in ('push', 'val', 'test'))]
+    assert [part.split for part in sets] == ['train', 'train', 'test', 'test']
+    for part in sets:
+        assert part.type == ('AnnotatedCars' if data == 'cars' else 'AnnotatedCUB')
+        assert part.data_root == sets[0].data_root
+        steps = [step.type for step in part.pipeline]
+        assert ('CropToBox' in steps) == (data != 'cub_full')
+
+
+@pytest.mark.parametrize('leaf', LEAVES)
+def test_the_model_builds_and_its_parts_agree(leaf):
+    cfg = load(leaf)
+    cfg.model.backbone.pretrained = False
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    channels = model.backbone.timm_model.feature_info.channels()[-1]
+    if 'baseline' in leaf:
+        assert model.head.fc.weight.shape == (cfg.model.head.num_classes, channels)
+        return
+    assert model.neck.add_on_layers[0].in_channels == channels
+    assert model.neck.add_on_layers[-2].out_channels == model.head.prototype_vectors.shape[1]
+    assert len(model.head.prototype_vectors) == (
+        cfg.model.head.num_classes * cfg.model.head.prototypes_per_class
+    )
+
+
+@pytest.mark.parametrize('name', TABLE)
+def test_the_settings_are_the_papers(name):
+    cfg = load(f'protopnet/{name}')
+    head, loss = cfg.model.head, cfg.model.head.loss
+    assert (head.prototypes_per_class, head.prototype_size, head.similarity) == (10, 1, 'log')
+    assert head.in_channels == (256 if name.startswith('resnet34') else 128)
+    assert [
+        loss[f'{term}_weight'] for term in ('cross_entropy', 'cluster', 'separation', 'l1')
+    ] == [1, 0.8, -0.08, 1e-4]
+    assert cfg.train_dataloader.dataset.times == 30
+    assert cfg.train_dataloader.batch_size == 80
+    assert cfg.test_pipeline[-2].scale == (224, 224)
+    assert Schedule(**cfg.optim_wrapper.schedule).total_epochs == 91
+
+
+@pytest.mark.parametrize('name', sorted({leaf.split('/')[1] for leaf in LEAVES if 'base' in leaf}))
+def test_a_baseline_sees_what_its_network_sees(name):
+    network, baseline = load(f'protopnet/{name}'), load(f'baseline/{name}')
+    assert baseline.model.backbone == network.model.backbone
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader', 'data_preprocessor'):
+        assert baseline[key] == network[key]
