@@ -20,8 +20,10 @@ from mmpretrain.structures import DataSample
 from torch.utils.data import Dataset
 
 import mmproto  # noqa: F401
+from mmproto.apis.command_line import one_line_errors
 from mmproto.engine.optimizers import ProtoPNetOptimWrapperConstructor
 from mmproto.engine.push import push_prototypes
+from mmproto.errors import InputError
 
 PER_CLASS = 10
 
@@ -163,6 +165,8 @@ def main():
     torch.manual_seed(0)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     classes = args.prototypes // PER_CLASS
+    if args.images < classes:
+        raise InputError(f'--images {args.images} is fewer than the {classes} classes')
     dataset = RandomImages(args.images, classes, args.size)
     model = build(
         args,
@@ -190,4 +194,5 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

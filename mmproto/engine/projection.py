@@ -77,8 +77,9 @@ def find_nearest_patches(model: nn.Module, dataloader: DataLoader) -> NearestPat
     if lost.any():
         classes = sorted(set(model.head.prototype_class[lost].tolist()))
         raise InputError(
-            f'no patch was found for prototypes of the classes {classes}: the push set has no '
-            'image of them, or the network gives numbers that are not finite'
+            f'no patch was found for prototypes of {len(classes)} classes, {classes[:5]} to begin '
+            'with: the push set has no image of them, or the network gives numbers that are not '
+            'finite'
         )
     return nearest
 
