@@ -22,10 +22,16 @@ def labels_of(dataset: Dataset) -> np.ndarray:
     return np.array([dataset.get_data_info(i)['gt_label'] for i in range(len(dataset))], int)
 
 
-def class_name(dataset: Dataset, label: int) -> str:
-    """Number of a class, with its name where the data set knows it."""
+def class_name(dataset: Dataset, label: int) -> str | None:
+    """Name of a class, None for no class (-1) or one that the data set does not name."""
     classes = getattr(dataset, 'metainfo', {}).get('classes') or ()
-    return f'{label} ({classes[label]})' if label < len(classes) else str(label)
+    return classes[label] if 0 <= label < len(classes) else None
+
+
+def numbered_class(dataset: Dataset, label: int) -> str:
+    """Number of a class, with its name where the data set knows it."""
+    name = class_name(dataset, label)
+    return str(label) if name is None else f'{label} ({name})'
 
 
 def check_labels(labels: np.ndarray, num_classes: int, setting: str) -> None:
@@ -44,7 +50,7 @@ def check_every_class(dataset: Dataset, labels: np.ndarray, prototype_class: lis
     classes = {label for label in prototype_class if label >= 0}
     missing = sorted(classes - set(labels.tolist()))
     if missing:
-        names = ', '.join(class_name(dataset, label) for label in missing[:5])
+        names = ', '.join(numbered_class(dataset, label) for label in missing[:5])
         raise InputError(
             f'push_dataloader.dataset has no image of {len(missing)} of {len(classes)} classes: '
             f'{names}{", ..." if len(missing) > 5 else ""}; a prototype can only be pushed onto '

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmproto.datasets.checks import class_name
+from mmproto.datasets.checks import numbered_class
 from mmproto.engine.projection import find_nearest_patches
 from mmproto.explain.prototypes import write_prototypes
 from mmproto.models.wrapper import unwrap_model
@@ -92,7 +92,7 @@ def push_prototypes(
         prototype_class=head.prototype_class.cpu(),
         patch=torch.cat([head.prototype_image[:, None], head.prototype_location], dim=1).cpu(),
         class_names={
-            label: class_name(dataloader.dataset, label) if label >= 0 else 'no class'
+            label: numbered_class(dataloader.dataset, label) if label >= 0 else 'no class'
             for label in labels
         },
     )

@@ -12,6 +12,7 @@ from mmengine.dist import all_gather_object, get_dist_info
 from torch import nn
 from torch.utils.data import Dataset
 
+from mmproto.datasets.checks import class_name
 from mmproto.functional import NearestPatches, high_activation_box, upsample
 
 from .drawing import draw_box, heat_map, save
@@ -99,11 +100,10 @@ def _picture(
     save(f'{stem}_crop.jpg', image[top:bottom, left:right])
     save(f'{stem}_heat.jpg', heat_map(image, activation))
     label, index = int(head.prototype_class[prototype]), int(head.prototype_image[prototype])
-    classes = dataset.metainfo.get('classes') or ()
     return PrototypeRecord(
         prototype=prototype,
         class_index=label,
-        class_name=classes[label] if 0 <= label < len(classes) else None,
+        class_name=class_name(dataset, label),
         image=dataset.get_data_info(index).get('img_path'),
         image_index=index,
         image_size=image.shape[:2],

@@ -39,7 +39,8 @@ class PrototypePushHook(Hook):
 
     Raises:
         InputError: Before training, if ``push_dataloader`` is missing, shuffles, augments or has
-            no image of some class, or if a label is out of range.
+            no image of some class, if a label is out of range, or if the backbone cannot take
+            images of this size.
     """
 
     def __init__(self, out_dir: str | None = 'prototypes') -> None:

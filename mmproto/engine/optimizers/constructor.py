@@ -61,12 +61,12 @@ class ProtoPNetOptimWrapperConstructor:
                 'give each group its settings in optim_wrapper.stages'
             )
         cfg = copy.deepcopy(optim_wrapper_cfg)
-        missing = sorted({'optimizer', 'schedule', 'stages'} - set(cfg))
+        missing = sorted({'optimizer', 'stages'} - set(cfg))
         if missing:
             raise InputError(
                 f'optim_wrapper lacks {missing}: configs/_base_/schedules/protopnet.py has them'
             )
-        self.schedule = cfg.pop('schedule')
+        self.schedule = cfg.pop('schedule', None)  # build_schedule answers a missing one
         self.stages = cfg.pop('stages')
         self.optimizer = cfg.pop('optimizer')
         self.wrapper = cfg
