@@ -59,7 +59,7 @@ def main():
     start = time.time()
     out = Path(args.out)
     birds = out / 'birds'
-    environment = {**os.environ, 'BIRDS_ROOT': str(birds)}
+    environment = {**os.environ, 'DATA_ROOT': str(birds)}
     if not (birds / 'images.txt').is_file():
         run(environment, 'tools/make_birds.py', str(birds), *settings['birds'])
     accuracy, _ = train_and_test(environment, out, PROTOPNET, settings[PROTOPNET])

@@ -57,9 +57,7 @@ def load_config(args: argparse.Namespace) -> Config:
     """
     if not Path(args.config).is_file():
         raise InputError(f'there is no config file {args.config}')
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = _read_config(args.config, args.cfg_options or {})
     check_backbone(cfg)
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
@@ -67,6 +65,21 @@ def load_config(args: argparse.Namespace) -> Config:
         if cfg.get(name) is not None:
             cfg[name] = _loader_config(cfg[name])
     _set_up_processes(cfg, args)
+    return cfg
+
+
+def _read_config(file: str, options: dict) -> Config:
+    """The config file with the options; ``data_root`` reaches all that the file derives from it."""
+    root = options.get('data_root')
+    if root is not None:
+        os.environ['DATA_ROOT'] = str(root)
+    cfg = Config.fromfile(file)
+    if root is not None and cfg.get('data_root') != str(root):
+        raise InputError(
+            f'--cfg-options data_root={root}: {file} does not read it; set the data_root of each '
+            "loader's dataset instead, such as test_dataloader.dataset.data_root"
+        )
+    cfg.merge_from_dict(options)
     return cfg
 
 

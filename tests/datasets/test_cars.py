@@ -156,7 +156,7 @@ def test_a_split_without_images(tmp_path):
 
 
 def test_the_config_crops_every_car(tmp_path, monkeypatch):
-    monkeypatch.setenv('CARS_ROOT', str(devkit(tmp_path)))
+    monkeypatch.setenv('DATA_ROOT', str(devkit(tmp_path)))
     cfg = Config.fromfile(CONFIGS / 'cars_cropped.py')
     for name in ('push_dataloader', 'val_dataloader', 'test_dataloader'):
         sample = DATASETS.build(cfg[name].dataset)[0]

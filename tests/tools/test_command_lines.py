@@ -37,7 +37,7 @@ def run(birds):
         done = subprocess.run(
             [*launcher, *map(str, command)],
             cwd=ROOT,
-            env={**os.environ, 'BIRDS_ROOT': str(birds), 'PATH': path},
+            env={**os.environ, 'DATA_ROOT': str(birds), 'PATH': path},
             capture_output=True,
             text=True,
             check=False,
@@ -141,6 +141,7 @@ def test_another_backbone_is_one_setting(run, tmp_path):
             ['tools/train.py', CONFIG, '--cfg-options', 'push_dataloader.dataset.data_root=no'],
             'no such file',
         ),
+        (['tools/train.py', CONFIG, '--cfg-options', 'data_root=no'], 'no/classes.txt'),
     ],
 )
 def test_wrong_input_is_answered_by_one_line(run, command, message):

@@ -1,7 +1,7 @@
 # The birds that tools/make_birds.py draws, by the pipelines of CUB-200-2011.
 _base_ = './cub_cropped.py'
 
-data_root = '{{$BIRDS_ROOT:data/birds}}'
+data_root = '{{$DATA_ROOT:data/birds}}'
 scale = (96, 96)
 data_preprocessor = dict(num_classes=12)
 

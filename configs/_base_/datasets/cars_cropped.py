@@ -1,7 +1,7 @@
 # Stanford Cars, every image cropped to its car, by the pipelines of CUB-200-2011.
 _base_ = './cub_cropped.py'
 
-data_root = '{{$CARS_ROOT:data/Stanford_Cars}}'
+data_root = '{{$DATA_ROOT:data/Stanford_Cars}}'
 data_preprocessor = dict(num_classes=196)
 cars = dict(type='AnnotatedCars', data_root=data_root)
 

@@ -1,5 +1,5 @@
 # CUB-200-2011, every image cropped to its bird. An epoch is 30 augmented copies of the data set.
-data_root = '{{$CUB_ROOT:data/CUB_200_2011}}'
+data_root = '{{$DATA_ROOT:data/CUB_200_2011}}'
 data_preprocessor = dict(
     num_classes=200,
     mean=[123.675, 116.28, 103.53],
