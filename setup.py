@@ -33,6 +33,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmproto', 'mmproto.*']),
+    package_data={'mmproto.explain': ['templates/*']},
     cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.10',
     install_requires=[
@@ -40,12 +41,24 @@ setup(
         'timm>=1.0',
         'mmengine>=0.10.7',
         'mmpretrain>=1.2.0',
+        'jinja2',
         'numpy',
         'pillow',
     ],
     extras_require={
         'lite': ['mmcv-lite>=2.0.0'],
-        'test': ['pytest', 'hypothesis'],
+        # attribution, the report's map and plots, the class activation maps of a baseline
+        'explain': ['captum', 'grad-cam', 'plotly', 'scikit-learn'],
+        'export': ['onnx', 'onnxruntime', 'onnxscript'],
+        'notebook': ['ipykernel', 'nbclient', 'nbformat'],
+        'test': [
+            'mmproto[explain,export,notebook]',
+            'pytest',
+            'hypothesis',
+            'seaborn',
+            'selenium',
+            'tensorboard',
+        ],
         'lint': ['ruff', 'pre-commit'],
     },
 )

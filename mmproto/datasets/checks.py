@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from mmengine.dataset import ConcatDataset, RepeatDataset
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from mmproto.errors import InputError
@@ -82,3 +83,14 @@ def check_not_augmented(dataset: Dataset) -> None:
                 'the next), but prototypes are to be patches of the training images as they '
                 'are: remove the random transforms from push_dataloader.dataset.pipeline'
             )
+
+
+def check_picture(path: str) -> None:
+    """Raise an InputError for a file that is no picture, or a damaged one."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except FileNotFoundError:
+        raise InputError(f'there is no picture {path}') from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f'{path} is no picture, or a damaged one ({error})') from None

@@ -1,5 +1,7 @@
 """Draws on images (height, width, 3), uint8, in OpenCV's BGR order."""
 
+from base64 import b64encode
+
 import cv2
 import numpy as np
 
@@ -39,3 +41,19 @@ def save(path: str, image: np.ndarray) -> None:
     """
     if not cv2.imwrite(path, image, JPEG):
         raise OSError(f'cannot write {path}')
+
+
+def thumbnail(image: np.ndarray, side: int) -> np.ndarray:
+    """The image scaled so that its longer side has that many pixels."""
+    scale = side / max(image.shape[:2])
+    size = tuple(max(1, round(length * scale)) for length in image.shape[1::-1])
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return cv2.resize(image, size, interpolation=interpolation)
+
+
+def data_uri(image: np.ndarray, quality: int = 85) -> str:
+    """The image as a JPEG inside an address, for pages that stand alone."""
+    done, buffer = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise ValueError(f'no JPEG can be made of an array {image.shape} of {image.dtype}')
+    return f'data:image/jpeg;base64,{b64encode(buffer).decode()}'

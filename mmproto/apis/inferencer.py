@@ -1,0 +1,312 @@
+"""Explains single pictures, in the form of MMPretrain's inferencers."""
+
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from os.path import realpath
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpretrain.apis.base import BaseInferencer
+from mmpretrain.registry import DATASETS, TRANSFORMS
+from mmpretrain.structures import DataSample
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmproto.datasets.checks import check_picture
+from mmproto.errors import InputError
+from mmproto.explain.evidence import explain
+from mmproto.explain.explained import ExplainedPicture, display_copy
+from mmproto.explain.gallery import (
+    Gallery,
+    NoPictures,
+    SavedPictures,
+    TrainingPictures,
+    find_saved,
+    push_folders,
+)
+from mmproto.explain.geometry import Geometry, follow
+from mmproto.explain.pages import write_explanations
+
+from .classifier import class_names, load_classifier
+
+
+@dataclass(frozen=True)
+class Given:
+    """A picture as it was given, and as it goes into the network."""
+
+    name: str
+    path: str | None
+    picture: np.ndarray
+    geometry: Geometry
+    truth: int | None
+    packed: dict
+
+
+class ProtoPNetInferencer(BaseInferencer):
+    """Explains pictures: which prototypes they look like, where, and the points that follow.
+
+    .. code:: python
+
+        inferencer = ProtoPNetInferencer('configs/protopnet/vgg19_cub.py', 'epoch_91.pth')
+        result = inferencer('bird.jpg', out_dir='why')[0]
+        result['pred_class'], result['explained'].explanation.explained.matches[0].points
+
+    A picture that the config's test or push set lists is cropped as it is there, and its true
+    class is told; any other one is taken whole.
+
+    Args:
+        model: A config, its file, the name of one of our models, or a model that MMPretrain's
+            ``get_model`` has built.
+        pretrained: The model's checkpoint.
+        device: Where to compute; where the model is if None.
+        prototypes: The folder with the pictures of the prototypes that a push has written; if
+            None it is looked for beside the checkpoint, and where there is none, the training
+            images are run through the network.
+        **kwargs: As for MMPretrain's inferencers.
+
+    Raises:
+        InputError: If the model is no ProtoPNet, or the checkpoint or the folder not its own.
+    """
+
+    preprocess_kwargs = {'asked'}  # noqa: RUF012 - MMPretrain's own form
+    visualize_kwargs = {'out_dir'}  # noqa: RUF012
+
+    def __init__(
+        self,
+        model: nn.Module | Config | str,
+        pretrained: str | bool = True,
+        device: str | torch.device | None = None,
+        prototypes: str | Path | None = None,
+        **kwargs,
+    ) -> None:
+        init_default_scope('mmpretrain')
+        checkpoint = pretrained if isinstance(pretrained, str) else None
+        if checkpoint and not isinstance(model, nn.Module):
+            model, pretrained = load_classifier(model, checkpoint), False
+        super().__init__(model, pretrained, device, **kwargs)
+        if not hasattr(self.model.head, 'prototype_vectors'):
+            raise InputError(
+                f'model.head is a {type(self.model.head).__name__}: only a ProtoPNetHead explains '
+                'itself by prototypes'
+            )
+        self.classes = class_names(self.model)
+        self.gallery = self._find_gallery(prototypes, checkpoint)
+
+    def __call__(
+        self,
+        inputs: str | np.ndarray | list,
+        return_datasamples: bool = False,
+        batch_size: int = 16,
+        asked: str | int | None = None,
+        out_dir: str | Path | None = None,
+    ) -> list:
+        """Explain pictures.
+
+        Args:
+            inputs: A file, a folder, an array (height, width, 3) in BGR order, or a list of them.
+            return_datasamples: Whether to return MMPretrain's ``DataSample`` objects.
+            batch_size: How many pictures go through the network at once.
+            asked: Name or number of the class to explain; the predicted one if None.
+            out_dir: Where a page (HTML), a picture (PNG) and the figures (JSON) of each go.
+
+        Returns:
+            For each picture a dict as ``ImageClassificationInferencer`` gives it, and with
+            'explained', an :class:`ExplainedPicture`.
+
+        Raises:
+            InputError: For a file that is no picture, a class that does not exist, or a folder
+                that cannot be written, before anything is computed.
+        """
+        label = None if asked is None else self.class_number(asked)
+        inputs = self._inputs_to_list(inputs)
+        for given in inputs:
+            if isinstance(given, str):
+                check_picture(given)
+        if out_dir is not None:
+            _check_writable(Path(out_dir))
+        return super().__call__(
+            inputs, return_datasamples, batch_size, asked=label, out_dir=out_dir
+        )
+
+    def class_number(self, name: str | int) -> int:
+        """Number of a class by its name or number.
+
+        Raises:
+            InputError: If there is no such class, with the nearest names.
+        """
+        names = [str(one) for one in self.classes]
+        if str(name) in names:
+            return names.index(str(name))
+        if str(name).isdigit() and int(name) < len(names):
+            return int(name)
+        near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
+        raise InputError(
+            f'there is no class {name!r}: give a name or a number from 0 to {len(names) - 1}'
+            f'{"; nearest: " + ", ".join(near) if near else ""}'
+        )
+
+    def _inputs_to_list(self, inputs: str | np.ndarray | list) -> list:
+        """The pictures one by one; a folder stands for the files in it."""
+        given = inputs if isinstance(inputs, list | tuple) else [inputs]
+        pictures = []
+        for one in given:
+            folder = isinstance(one, str | Path) and Path(one).is_dir()
+            pictures += sorted(map(str, Path(one).iterdir())) if folder else [one]
+        return pictures
+
+    def preprocess(
+        self, inputs: list, batch_size: int = 1, asked: int | None = None
+    ) -> Iterator[tuple]:
+        """Load the pictures, and send them through the test pipeline."""
+        names = _unique_names(inputs)
+        given = (self._take(one, name) for one, name in zip(inputs, names))
+        for chunk in self._get_chunk_data(given, batch_size):
+            yield chunk, [one.packed['inputs'] for one in chunk], asked
+
+    @torch.no_grad()
+    def forward(self, inputs: tuple) -> list[ExplainedPicture]:
+        """Explain a batch."""
+        chunk, pixels, asked = inputs
+        data = self.model.data_preprocessor({'inputs': pixels}, training=False)
+        explanations = explain(self.model, data['inputs'], [asked] * len(chunk))
+        return [
+            ExplainedPicture(
+                one.name,
+                one.path,
+                one.picture,
+                one.geometry,
+                explanation,
+                one.truth,
+                self.classes,
+            )
+            for one, explanation in zip(chunk, explanations)
+        ]
+
+    def visualize(
+        self,
+        inputs: list,
+        preds: list[ExplainedPicture],
+        out_dir: str | Path | None = None,
+    ) -> list[Path] | None:
+        """Write page, picture and figures of each, if a folder is given."""
+        if out_dir is None:
+            return None
+        return write_explanations(preds, self.model.head, self.gallery, Path(out_dir))
+
+    def postprocess(
+        self,
+        preds: list[ExplainedPicture],
+        visualization: list[Path] | None,
+        return_datasamples: bool = False,
+    ) -> list:
+        """As MMPretrain's ``ImageClassificationInferencer``, with the explanation."""
+        if return_datasamples:
+            return [_data_sample(one) for one in preds]
+        results = []
+        for one in preds:
+            probabilities, label = one.explanation.probabilities, one.explanation.predicted
+            results.append(
+                dict(
+                    pred_scores=probabilities.numpy(),
+                    pred_label=label,
+                    pred_score=float(probabilities[label]),
+                    pred_class=self.classes[label],
+                    explained=one,
+                )
+            )
+        return results
+
+    def _init_pipeline(self, cfg: Config) -> Callable:
+        return Compose([TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.pipeline])
+
+    def _take(self, given: str | np.ndarray, name: str) -> Given:
+        """Send one picture through the pipeline."""
+        if isinstance(given, np.ndarray):
+            size = given.shape[:2]
+            info = dict(img=given, img_shape=size, ori_shape=size)
+        else:
+            info = self._annotations.get(realpath(given)) or self._load(given)
+        path = None if isinstance(given, np.ndarray) else given
+        truth = info.get('gt_label')
+        packed, picture, geometry = follow(self.pipeline, dict(info))
+        return Given(name, path, display_copy(picture), geometry, truth, packed)
+
+    def _load(self, path: str) -> dict:
+        """Load a picture that no data set knows: without 'img_path' nobody asks for its box."""
+        try:
+            info = self.pipeline.transforms[0](dict(img_path=path))
+        except AssertionError:
+            raise InputError(f'{path} is a kind of picture that OpenCV cannot read') from None
+        del info['img_path']
+        return info
+
+    @cached_property
+    def _annotations(self) -> dict[str, dict]:
+        """What the test and the push set say of their pictures, by the picture's real path."""
+        datasets = [self._dataset('push_dataloader'), self._dataset('test_dataloader')]
+        return {
+            realpath(info['img_path']): info
+            for dataset in datasets
+            for info in (dataset.get_data_info(i) for i in range(len(dataset)))
+            if 'img_path' in info
+        }
+
+    def _dataset(self, loader: str) -> Dataset | list:
+        """A data set of the config, empty if it is not on this machine."""
+        if self.config.get(loader) is None:
+            return []
+        try:
+            return DATASETS.build(self.config[loader].dataset)
+        except (InputError, OSError):
+            return []
+
+    def _find_gallery(self, folder: str | Path | None, checkpoint: str | None) -> Gallery:
+        head = self.model.head
+        if folder is not None:
+            return SavedPictures(head, Path(folder))
+        saved = find_saved(head, push_folders(Path(checkpoint))) if checkpoint else None
+        if saved is not None:
+            return saved
+        dataset = self._dataset('push_dataloader')
+        return TrainingPictures(self.model, dataset) if len(dataset) else NoPictures()
+
+
+def _unique_names(inputs: list) -> list[str]:
+    """A file name for each picture, numbered where two are alike."""
+    names: list[str] = []
+    for i, given in enumerate(inputs):
+        stem = Path(given).stem if isinstance(given, str) else f'picture_{i}'
+        name, number = stem, 2
+        while name in names:
+            name, number = f'{stem}_{number}', number + 1
+        names.append(name)
+    return names
+
+
+def _data_sample(one: ExplainedPicture) -> DataSample:
+    sample = DataSample().set_pred_score(one.explanation.probabilities)
+    sample.set_pred_label(one.explanation.predicted)
+    sample.set_field(one, 'explained')
+    return sample
+
+
+def _check_writable(folder: Path) -> None:
+    """Make a folder.
+
+    Raises:
+        InputError: If that cannot be, or nothing can be written in it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / '.writable').touch()
+        (folder / '.writable').unlink()
+    except OSError as error:
+        raise InputError(
+            f'--out {folder} cannot be written ({error.strerror}): give another folder'
+        ) from None

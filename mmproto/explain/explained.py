@@ -1,0 +1,106 @@
+"""A picture with its explanation, in the picture's own pixels."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mmproto.functional import Box
+
+from .evidence import ClassEvidence, Explanation, Match
+from .gallery import Gallery
+from .geometry import Geometry
+
+# No page needs more pixels, and many pictures are held at once.
+DISPLAY_SIDE = 1024
+
+
+def display_copy(picture: np.ndarray) -> np.ndarray:
+    """The picture, made smaller if it is larger than a page needs."""
+    scale = DISPLAY_SIDE / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+@dataclass(frozen=True)
+class ExplainedPicture:
+    """What is told of one picture.
+
+    Attributes:
+        name: What to call it; unique among the pictures explained together.
+        path: Its file, None for an array.
+        picture: The original picture, or its display copy, (height, width, 3), uint8, BGR.
+        geometry: Where in it the network's input comes from.
+        explanation: Why the network takes it for what it does.
+        truth: Its true class, where the data set knows it.
+        classes: Names of the classes.
+    """
+
+    name: str
+    path: str | None
+    picture: np.ndarray
+    geometry: Geometry
+    explanation: Explanation
+    truth: int | None
+    classes: list[str]
+
+    def box(self, match: Match) -> Box:
+        """The box of a match in the original picture: top, bottom, left, right."""
+        return self.geometry.to_original(match.box)
+
+    def box_on_display(self, match: Match) -> Box:
+        """The box of a match in the pixels of ``picture``."""
+        top, bottom, left, right = self.box(match)
+        rows, columns = (
+            shown / size for shown, size in zip(self.picture.shape[:2], self.geometry.size)
+        )
+        return (
+            int(top * rows),
+            max(round(bottom * rows), int(top * rows) + 1),
+            int(left * columns),
+            max(round(right * columns), int(left * columns) + 1),
+        )
+
+    def to_dict(self, gallery: Gallery) -> dict:
+        """Everything but the pictures, as JSON takes it; boxes in the original's pixels."""
+        one = self.explanation
+        return dict(
+            image=self.path,
+            image_size=self.geometry.size,
+            true_class=None if self.truth is None else self._class(self.truth),
+            predicted_class=self._class(one.predicted),
+            explained=self._evidence(one.explained, gallery),
+            rival=self._evidence(one.rival, gallery),
+            most_similar=[self._match(match, gallery) for match in one.most_similar],
+            probabilities=[float(value) for value in one.probabilities],
+        )
+
+    def class_name(self, label: int) -> str:
+        """A class in words."""
+        return self.classes[label].replace('_', ' ') if label >= 0 else 'no class'
+
+    def _class(self, label: int) -> dict:
+        return dict(index=label, name=self.classes[label] if label >= 0 else None)
+
+    def _evidence(self, evidence: ClassEvidence, gallery: Gallery) -> dict:
+        return {
+            'class': self._class(evidence.label),
+            'logit': evidence.logit,
+            'probability': evidence.probability,
+            'matches': [self._match(match, gallery) for match in evidence.matches],
+            'points_of_the_rest': evidence.rest,
+        }
+
+    def _match(self, match: Match, gallery: Gallery) -> dict:
+        sides = ('top', 'bottom', 'left', 'right')
+        return {
+            'prototype': match.prototype,
+            'class': self._class(match.label),
+            'similarity': match.similarity,
+            'weight': match.weight,
+            'points': match.points,
+            'location': match.location,
+            'box': dict(zip(sides, self.box(match))),
+            'training_image': gallery.path(match.prototype),
+        }

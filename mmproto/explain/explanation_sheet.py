@@ -1,0 +1,148 @@
+"""Draws an explanation as one picture: this looks like that, and the points that follow."""
+
+from collections.abc import Callable
+from textwrap import shorten
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from .drawing import draw_box, thumbnail
+from .evidence import ClassEvidence, Match
+from .explained import ExplainedPicture
+
+SIDE = 84
+GAP = 8
+TEXT = 132
+COLUMN = 4 * (SIDE + GAP) + TEXT
+HEADER = 168
+LINE = 20
+GREEN, RED, GREY = '#12733a', '#b3261e', '#5f6368'
+Thumbnails = Callable[[int], dict[str, np.ndarray] | None]
+
+
+def explanation_sheet(
+    one: ExplainedPicture, thumbnails: Thumbnails, warning: str | None
+) -> Image.Image:
+    """Draw the evidence for the explained class beside that for its rival.
+
+    Args:
+        one: The explained picture.
+        thumbnails: Gives the pictures of a prototype, 'image' and 'crop', if there are any.
+        warning: What has to be said of the model, if anything.
+    """
+    explanation = one.explanation
+    sides = (explanation.explained, explanation.rival)
+    rows = max(len(evidence.matches) for evidence in sides)
+    height = HEADER + 2 * LINE + rows * (SIDE + GAP) + 2 * LINE + GAP
+    height += LINE + SIDE + 2 * LINE + 2 * GAP  # the most similar
+    sheet = Sheet(2 * COLUMN + 3 * GAP, height)
+    _header(sheet, one, warning)
+    for number, evidence in enumerate(sides):
+        _column(sheet, one, evidence, thumbnails, GAP + number * (COLUMN + GAP), number > 0)
+    top = HEADER + 4 * LINE + rows * (SIDE + GAP) + GAP
+    sheet.write(GAP, top, 'The most similar prototypes of all classes', bold=True)
+    step = (sheet.image.width - GAP) // max(len(explanation.most_similar), 1)
+    for number, match in enumerate(explanation.most_similar):
+        left = GAP + number * step
+        pictures = thumbnails(match.prototype)
+        half = min(SIDE, step - GAP)
+        sheet.paste(pictures and pictures['crop'], left, top + LINE, half)
+        name = shorten(one.class_name(match.label), 13, placeholder='…')
+        sheet.write(left, top + LINE + half + 2, name, GREY, small=True)
+        sheet.write(left, top + 2 * LINE + half - 4, f'{match.similarity:.2f}', small=True)
+    return sheet.image
+
+
+class Sheet:
+    """A white picture to put pictures and words on."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.image = Image.new('RGB', (width, height), 'white')
+        self.draw = ImageDraw.Draw(self.image)
+
+    def write(
+        self,
+        left: int,
+        top: int,
+        text: str,
+        colour: str = 'black',
+        bold: bool = False,
+        small: bool = False,
+    ) -> None:
+        """Write a line."""
+        font = ImageFont.load_default(size=12 if small else 14)
+        self.draw.text((left, top), text, fill=colour, font=font, stroke_width=0.4 * bold)
+
+    def paste(self, picture: np.ndarray | None, left: int, top: int, side: int = SIDE) -> None:
+        """Put a BGR picture into a square, or a frame where there is none."""
+        if picture is None:
+            self.draw.rectangle((left, top, left + side, top + side), outline=GREY)
+            self.write(left + 6, top + side // 3, 'no picture', GREY, small=True)
+            return
+        small = cv2.cvtColor(thumbnail(picture, side), cv2.COLOR_BGR2RGB)
+        self.image.paste(Image.fromarray(small), (left, top))
+
+
+def _header(sheet: Sheet, one: ExplainedPicture, warning: str | None) -> None:
+    explanation = one.explanation
+    picture = thumbnail(one.picture, HEADER - 2 * GAP)
+    sheet.paste(picture, GAP, GAP, HEADER - 2 * GAP)
+    left, top = picture.shape[1] + 3 * GAP, GAP
+    label = explanation.predicted
+    probability = float(explanation.probabilities[label])
+    lines = [(one.name, GREY), (f'{one.class_name(label)}  {probability:.1%}', 'black')]
+    if one.truth is not None:
+        right = one.truth == label
+        word = 'which is right' if right else f'but it is {one.class_name(one.truth)}'
+        lines.append((word, GREEN if right else RED))
+    for part in (warning or '').split(': ' if warning else None):
+        lines.append((part, RED))
+    for text, colour in lines:
+        sheet.write(left, top, text, colour, bold=colour == 'black')
+        top += LINE + 2
+
+
+def _column(
+    sheet: Sheet,
+    one: ExplainedPicture,
+    evidence: ClassEvidence,
+    thumbnails: Thumbnails,
+    left: int,
+    is_rival: bool,
+) -> None:
+    question = 'Why not' if is_rival else 'Why'
+    name = shorten(one.class_name(evidence.label), 40, placeholder='…')
+    sheet.write(left, HEADER, f'{question} {name}?', bold=True)
+    captions = ('this', 'here', 'looks like that', 'of this training image')
+    for number, caption in enumerate(captions):
+        sheet.write(left + number * (SIDE + GAP), HEADER + LINE, caption, GREY, small=True)
+    top = HEADER + 2 * LINE
+    for match in evidence.matches:
+        _row(sheet, one, match, thumbnails(match.prototype), left, top)
+        top += SIDE + GAP
+    sheet.write(left, top, f'all other prototypes  {evidence.rest:+.2f}', GREY)
+    words = f'logit  {evidence.logit:.2f}   ({evidence.probability:.1%})'
+    sheet.write(left, top + LINE, words, bold=True)
+
+
+def _row(
+    sheet: Sheet,
+    one: ExplainedPicture,
+    match: Match,
+    pictures: dict[str, np.ndarray] | None,
+    left: int,
+    top: int,
+) -> None:
+    box = one.box_on_display(match)
+    scale = SIDE / max(one.picture.shape[:2])
+    small = thumbnail(one.picture, SIDE)
+    sheet.paste(draw_box(small, tuple(round(edge * scale) for edge in box)), left, top)
+    crop = one.picture[box[0] : box[1], box[2] : box[3]]
+    sheet.paste(crop, left + SIDE + GAP, top)
+    sheet.paste(pictures and pictures['crop'], left + 2 * (SIDE + GAP), top)
+    sheet.paste(pictures and pictures['image'], left + 3 * (SIDE + GAP), top)
+    text = left + 4 * (SIDE + GAP)
+    sheet.write(text, top + 8, f'{match.similarity:.2f} similarity', GREY)
+    sheet.write(text, top + 8 + LINE, f'x {match.weight:.2f} weight', GREY)
+    sheet.write(text, top + 10 + 2 * LINE, f'= {match.points:+.2f} points', bold=True)

@@ -1,0 +1,184 @@
+"""What the prototypes look like: the pictures of a push, or else the training images."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmproto.errors import InputError
+from mmproto.functional import high_activation_box, upsample
+
+from .drawing import draw_box, heat_map
+from .evidence import similarity_maps
+
+
+@dataclass(frozen=True)
+class PrototypePictures:
+    """Pictures (height, width, 3) of a prototype, uint8, in BGR order.
+
+    Attributes:
+        image: The training image that it is a patch of, with a box around the patch.
+        crop: What is in the box.
+        heat: How similar every place of that image is to the prototype.
+    """
+
+    image: np.ndarray
+    crop: np.ndarray
+    heat: np.ndarray
+
+
+class Gallery(Protocol):
+    """Pictures of the prototypes; ``origin`` says in a sentence where they come from."""
+
+    origin: str
+
+    def pictures(self, prototype: int) -> PrototypePictures | None:
+        """The pictures of a prototype, None if there are none."""
+
+    def path(self, prototype: int) -> str | None:
+        """The file of the training image that it is a patch of, if it is known."""
+
+
+def patch_keys(head: nn.Module) -> list[tuple]:
+    """For each prototype its class, its training patch and the distance of its push."""
+    rows = zip(
+        head.prototype_class.tolist(),
+        head.prototype_image.tolist(),
+        head.prototype_location.tolist(),
+        head.prototype_distance.tolist(),
+    )
+    return [(label, image, *location, distance) for label, image, location, distance in rows]
+
+
+class SavedPictures:
+    """The pictures that a push has written.
+
+    They are found by class, patch and distance, not by number, so that pruning does not mix them.
+
+    Args:
+        head: The head whose prototypes they are.
+        folder: What ``write_prototypes`` has written.
+
+    Raises:
+        InputError: If the folder is none of a push, or of the push of another model.
+    """
+
+    def __init__(self, head: nn.Module, folder: Path) -> None:
+        file = folder / 'prototypes.json'
+        if not file.is_file():
+            raise InputError(f'{file} is not there: give a folder that a push has written')
+        records = {
+            (
+                record['class_index'],
+                record['image_index'],
+                *record['location'],
+                record['distance'],
+            ): record
+            for record in json.loads(file.read_text(encoding='utf-8'))
+        }
+        keys = patch_keys(head)
+        if not all(key in records for key in keys):
+            raise InputError(f'{folder} shows the prototypes of another push than this model has')
+        self.records = [records[key] for key in keys]
+        self.folder = folder
+        self.origin = f'Prototypes are shown by the pictures saved at the push, in {folder}.'
+
+    def pictures(self, prototype: int) -> PrototypePictures | None:
+        """Read them; None if they are gone."""
+        stem = f'{self.folder}/{self.records[prototype]["prototype"]:05d}'
+        image, crop, heat = (cv2.imread(f'{stem}_{part}.jpg') for part in ('image', 'crop', 'heat'))
+        if image is None or crop is None or heat is None:
+            return None
+        return PrototypePictures(image, crop, heat)
+
+    def path(self, prototype: int) -> str | None:
+        """As the push noted it."""
+        return self.records[prototype]['image']
+
+
+class TrainingPictures:
+    """The training images themselves, each run through the network once more.
+
+    Args:
+        model: The classifier, in eval mode.
+        dataset: The push set.
+    """
+
+    origin = 'Prototypes are shown on the training images, as the network sees them now.'
+
+    def __init__(self, model: nn.Module, dataset: Dataset) -> None:
+        self.model = model
+        self.dataset = dataset
+
+    @torch.no_grad()
+    def pictures(self, prototype: int) -> PrototypePictures | None:
+        """Draw them; None for a prototype that has never been pushed."""
+        head = self.model.head
+        index = int(head.prototype_image[prototype])
+        if not 0 <= index < len(self.dataset):
+            return None
+        inputs = self.dataset[index]['inputs']
+        data = self.model.data_preprocessor({'inputs': [inputs]}, training=False)
+        features = self.model.extract_feat(data['inputs'])[-1][0]
+        image = to_bgr(inputs)
+        similarity = similarity_maps(head, features, [prototype])[0].cpu().numpy()
+        activation = upsample(similarity, image.shape[:2])
+        box = high_activation_box(activation)
+        top, bottom, left, right = box
+        return PrototypePictures(
+            image=draw_box(image, box),
+            crop=image[top:bottom, left:right],
+            heat=heat_map(image, activation),
+        )
+
+    def path(self, prototype: int) -> str | None:
+        """As the data set says."""
+        index = int(self.model.head.prototype_image[prototype])
+        known = 0 <= index < len(self.dataset)
+        return self.dataset.get_data_info(index).get('img_path') if known else None
+
+
+class NoPictures:
+    """For a model whose training images are gone, and the pictures of its push as well."""
+
+    origin = (
+        'There are no pictures of the prototypes: the pictures of the push are not beside the '
+        "checkpoint, and the config's push_dataloader finds no training images."
+    )
+
+    def pictures(self, prototype: int) -> None:
+        """None."""
+
+    def path(self, prototype: int) -> None:
+        """None."""
+
+
+def to_bgr(inputs: torch.Tensor) -> np.ndarray:
+    """An input (C, H, W), uint8, as a picture (H, W, 3) in OpenCV's order."""
+    image = np.ascontiguousarray(inputs.permute(1, 2, 0).numpy())
+    return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.shape[2] == 1 else image
+
+
+def push_folders(checkpoint: Path) -> Iterator[Path]:
+    """Folders beside a checkpoint in which a push may have left pictures, the latest first."""
+    beside = checkpoint.parent
+    yield from (checkpoint.with_name(f'{checkpoint.stem}_prototypes'), beside / 'prototypes')
+    numbered = [path for path in beside.glob('prototypes/epoch_*') if path.name[6:].isdigit()]
+    yield from sorted(numbered, key=lambda path: -int(path.name[6:]))
+
+
+def find_saved(head: nn.Module, folders: Iterable[Path]) -> SavedPictures | None:
+    """The first of the folders that shows this head's prototypes."""
+    for folder in folders:
+        try:
+            return SavedPictures(head, folder)
+        except InputError:
+            continue
+    return None

@@ -1,0 +1,91 @@
+"""Writes explanations: for each picture a page (HTML), a picture (PNG) and the figures (JSON)."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import jinja2
+from torch import nn
+
+from .drawing import data_uri
+from .explained import ExplainedPicture
+from .explanation_sheet import explanation_sheet
+from .files import whole_file
+from .gallery import Gallery
+from .shown import prototype_thumbnails, shown_picture
+
+INDEX_SIDE = 128
+
+
+@cache
+def templates() -> jinja2.Environment:
+    """The templates of the pages; what comes from data is escaped."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader('mmproto.explain'),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+
+
+def patches_warning(head: nn.Module) -> str | None:
+    """What has to be said on every page of a model whose prototypes are no training patches."""
+    if head.prototypes_are_patches:
+        return None
+    if (head.prototype_image < 0).any():
+        return (
+            'The prototypes of this model have never been pushed: they are no training patches, '
+            'and no picture shows them. Push it by tools/push.py.'
+        )
+    return (
+        'This model has been trained since its last push: its prototypes are no training patches '
+        'any more. The pictures show where they were. Push it by tools/push.py.'
+    )
+
+
+def write_explanations(
+    explained: list[ExplainedPicture], head: nn.Module, gallery: Gallery, folder: Path
+) -> list[Path]:
+    """Write page, picture and figures of each picture, and an index where there are several.
+
+    Args:
+        explained: The pictures.
+        head: The head that explains them.
+        gallery: Pictures of the prototypes.
+        folder: An existing folder.
+
+    Returns:
+        The page of each picture.
+    """
+    warning = patches_warning(head)
+    pictures = cache(lambda prototype: prototype_thumbnails(gallery, prototype))
+
+    @cache
+    def uris(prototype: int) -> dict[str, str] | None:
+        shown = pictures(prototype)
+        return shown and {name: data_uri(image) for name, image in shown.items()}
+
+    page = templates().get_template('explanation.html.j2')
+    pages = []
+    for one in explained:
+        text = json.dumps({**one.to_dict(gallery), 'warning': warning}, indent=1)
+        with whole_file(folder / f'{one.name}.json') as file:
+            file.write_text(text, encoding='utf-8')
+        with whole_file(folder / f'{one.name}.png') as file:
+            explanation_sheet(one, pictures, warning).save(file, compress_level=1)
+        pages.append(folder / f'{one.name}.html')
+        with whole_file(pages[-1]) as file:
+            html = page.render(
+                one=shown_picture(one),
+                prototypes=uris,
+                warning=warning,
+                origin=gallery.origin,
+            )
+            file.write_text(html, encoding='utf-8')
+    if len(pages) > 1:
+        with whole_file(folder / 'index.html') as file:
+            index = templates().get_template('index.html.j2')
+            shown = [shown_picture(one, INDEX_SIDE) for one in explained]
+            file.write_text(index.render(pictures=shown, warning=warning), encoding='utf-8')
+    return pages

@@ -1,0 +1,92 @@
+"""What a page shows of an explanation: names, figures, boxes and small pictures."""
+
+import numpy as np
+
+from mmproto.functional import upsample
+
+from .drawing import data_uri, heat_map, thumbnail
+from .evidence import ClassEvidence, Match
+from .explained import ExplainedPicture
+from .gallery import Gallery
+
+SIDE = 480
+THUMBNAIL = 160
+
+
+def prototype_thumbnails(gallery: Gallery, prototype: int) -> dict[str, np.ndarray] | None:
+    """The pictures of a prototype, no larger than a page shows them; None if there are none."""
+    pictures = gallery.pictures(prototype)
+    if pictures is None:
+        return None
+    return {
+        name: thumbnail(getattr(pictures, name), THUMBNAIL) for name in ('image', 'crop', 'heat')
+    }
+
+
+def shown_picture(one: ExplainedPicture, side: int = SIDE) -> dict:
+    """A picture with its explanation, for a template.
+
+    Args:
+        one: The explained picture.
+        side: Longer side of the picture that is put into the page, in pixels.
+    """
+    picture = thumbnail(one.picture, side)
+    explanation = one.explanation
+    predicted = explanation.predicted
+    return dict(
+        name=one.name,
+        path=one.path,
+        uri=data_uri(picture),
+        height=one.picture.shape[0],
+        width=one.picture.shape[1],
+        predicted=one.class_name(predicted),
+        probability=float(explanation.probabilities[predicted]),
+        truth=None if one.truth is None else one.class_name(one.truth),
+        right=one.truth == predicted,
+        asked=explanation.explained.label != predicted,
+        explained=_shown_evidence(one, explanation.explained),
+        rival=_shown_evidence(one, explanation.rival),
+        most_similar=[_shown_match(one, match) for match in explanation.most_similar],
+    )
+
+
+def heat_thumbnail(one: ExplainedPicture, match: Match) -> np.ndarray:
+    """The picture, small, under the similarity of its places to the match's prototype."""
+    picture = thumbnail(one.picture, THUMBNAIL)
+    scale = [shown / size for shown, size in zip(picture.shape[:2], one.geometry.size)]
+    top, bottom, left, right = one.geometry.seen
+    rows = slice(round(top * scale[0]), max(round(bottom * scale[0]), round(top * scale[0]) + 1))
+    columns = slice(
+        round(left * scale[1]), max(round(right * scale[1]), round(left * scale[1]) + 1)
+    )
+    part = picture[rows, columns]
+    picture[rows, columns] = heat_map(part, upsample(match.similarity_map, part.shape[:2]))
+    return picture
+
+
+def _shown_evidence(one: ExplainedPicture, evidence: ClassEvidence) -> dict:
+    return dict(
+        name=one.class_name(evidence.label),
+        logit=evidence.logit,
+        probability=evidence.probability,
+        matches=[_shown_match(one, match) for match in evidence.matches],
+        shown=sum(match.points for match in evidence.matches),
+        rest=evidence.rest,
+        error=evidence.error,
+    )
+
+
+def _shown_match(one: ExplainedPicture, match: Match) -> dict:
+    top, bottom, left, right = one.box_on_display(match)
+    return dict(
+        prototype=match.prototype,
+        of_class=one.class_name(match.label),
+        similarity=match.similarity,
+        weight=match.weight,
+        points=match.points,
+        x=left,
+        y=top,
+        width=right - left,
+        height=bottom - top,
+        heat=data_uri(heat_thumbnail(one, match)),
+    )

@@ -1,0 +1,261 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner, save_checkpoint
+from mmpretrain import get_model
+from mmpretrain.structures import DataSample
+from PIL import Image
+
+from mmproto.apis import push_prototypes
+from mmproto.apis.inferencer import ProtoPNetInferencer
+from mmproto.datasets.birds import make_birds
+from mmproto.errors import InputError
+
+CONFIG = Path(__file__).parents[2] / 'configs/protopnet/resnet10t_birds.py'
+
+
+@pytest.fixture(scope='module')
+def birds(tmp_path_factory):
+    return make_birds(tmp_path_factory.mktemp('data') / 'birds', train=2, test=1, size=64)
+
+
+@pytest.fixture(scope='module')
+def config(birds):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('DATA_ROOT', str(birds))
+        cfg = Config.fromfile(CONFIG)
+    for name in ('push_dataloader', 'test_dataloader'):
+        cfg[name].update(num_workers=0)
+    return cfg
+
+
+@pytest.fixture(scope='module')
+def checkpoint(config, tmp_path_factory):
+    """A pushed model, as a training would leave it, with the pictures of the push."""
+    init_default_scope('mmpretrain')
+    folder = tmp_path_factory.mktemp('work')
+    torch.manual_seed(0)
+    model = get_model(config)
+    dataloader = Runner.build_dataloader(config.push_dataloader)
+    push_prototypes(model, dataloader, folder / 'prototypes' / 'epoch_1')
+    meta = dict(dataset_meta=dict(classes=dataloader.dataset.metainfo['classes']))
+    save_checkpoint(dict(meta=meta, state_dict=model.state_dict()), str(folder / 'epoch_1.pth'))
+    return folder / 'epoch_1.pth'
+
+
+@pytest.fixture(scope='module')
+def inferencer(config, checkpoint):
+    return ProtoPNetInferencer(config, str(checkpoint))
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A photo that no data set knows, not square."""
+    path = tmp_path / 'photo.jpg'
+    Image.effect_noise((150, 90), 80).convert('RGB').save(path)
+    return str(path)
+
+
+def images(birds, count):
+    return sorted(map(str, (birds / 'images').glob('*/*.jpg')))[:count]
+
+
+def test_it_predicts_what_the_model_predicts(inferencer, config, birds):
+    loader = Runner.build_dataloader(config.test_dataloader)
+    dataset = loader.dataset
+    paths = [dataset.get_data_info(i)['img_path'] for i in range(len(dataset))]
+    with torch.no_grad():
+        expected = [sample for data in loader for sample in inferencer.model.test_step(data)]
+    for batch_size in (1, 5):
+        results = inferencer(paths, batch_size=batch_size)
+        for result, sample in zip(results, expected):
+            assert np.allclose(result['pred_scores'], sample.pred_score, atol=1e-5)
+            assert result['pred_label'] == int(sample.pred_label)
+            assert result['pred_class'] == inferencer.classes[result['pred_label']]
+            assert result['explained'].truth == int(sample.gt_label)
+
+
+def test_everything_is_written_for_every_picture(inferencer, birds, photo, tmp_path):
+    out = tmp_path / 'new' / 'why'
+    pictures = [*images(birds, 2), photo, photo, np.zeros((30, 40, 3), np.uint8)]
+    results = inferencer(pictures, out_dir=out)
+    names = [result['explained'].name for result in results]
+    assert names[2:] == ['photo', 'photo_2', 'picture_4']
+    assert {path.name for path in out.iterdir()} == {
+        'index.html', *(f'{name}.{kind}' for name in names for kind in ('html', 'png', 'json'))
+    }  # fmt: skip
+    for name, result in zip(names, results):
+        figures = json.loads((out / f'{name}.json').read_text())
+        assert figures['warning'] is None
+        assert figures['predicted_class']['index'] == result['pred_label']
+        for part in ('explained', 'rival'):
+            evidence = figures[part]
+            points = sum(match['points'] for match in evidence['matches'])
+            assert points + evidence['points_of_the_rest'] == pytest.approx(
+                evidence['logit'], abs=1e-4
+            )
+            height, width = figures['image_size']
+            for match in evidence['matches']:
+                box = match['box']
+                assert 0 <= box['top'] < box['bottom'] <= height
+                assert 0 <= box['left'] < box['right'] <= width
+                assert Path(match['training_image']).is_file()
+        with Image.open(out / f'{name}.png') as sheet:
+            sheet.load()
+        page = (out / f'{name}.html').read_text()
+        assert 'role="alert"' not in page
+        assert str(Path('prototypes/epoch_1')) in page  # where the pictures come from
+        assert page.count('data:image/jpeg;base64,') > 20
+
+
+@pytest.mark.parametrize('mode', ['L', 'RGBA', 'P', 'CMYK', 'I;16', '1', 'LA'])
+def test_pictures_of_any_mode_and_size(inferencer, tmp_path, mode):
+    kind = 'jpg' if mode == 'CMYK' else 'png'
+    path = tmp_path / f'a.{kind}'
+    noise = np.random.default_rng(0).integers(0, 256, (37, 210), dtype=np.uint8)
+    if mode == 'I;16':
+        Image.fromarray(noise.astype(np.uint16) * 256).save(path)
+    else:
+        Image.fromarray(noise).convert('RGB').convert(mode).save(path)
+    (result,) = inferencer(str(path), out_dir=tmp_path / 'out')
+    explained = result['explained']
+    assert explained.geometry.size == (37, 210)
+    assert explained.truth is None
+    match = explained.explanation.explained.matches[0]
+    assert explained.box(match)[1] <= 37
+
+
+def test_boxes_are_in_the_pixels_of_the_large_original(inferencer, photo, tmp_path):
+    large = tmp_path / 'large.png'
+    Image.open(photo).resize((3000, 1800)).save(large)
+    other = inferencer(str(large))[0]['explained']
+    assert other.geometry.size == (1800, 3000)
+    assert max(other.picture.shape) == 1024
+    box = other.box(other.explanation.explained.matches[0])
+    shown = other.box_on_display(other.explanation.explained.matches[0])
+    assert np.allclose(np.array(box) * 1024 / 3000, shown, atol=1.5)
+
+
+def test_a_class_can_be_asked_for_by_name_or_number(inferencer, photo):
+    predicted = inferencer(photo)[0]['pred_label']
+    asked = (predicted + 3) % 12
+    for name in (asked, str(asked), inferencer.classes[asked]):
+        explanation = inferencer(photo, asked=name)[0]['explained'].explanation
+        assert explanation.explained.label == asked
+        assert explanation.rival.label == predicted
+
+
+def test_data_samples_are_those_of_mmpretrain(inferencer, photo):
+    (sample,) = inferencer(photo, return_datasamples=True)
+    assert isinstance(sample, DataSample)
+    assert int(sample.pred_label) == sample.explained.explanation.predicted
+
+
+@pytest.mark.parametrize(
+    ('given', 'settings', 'message'),
+    [
+        ('no.jpg', {}, 'there is no picture no.jpg'),
+        ('text.jpg', {}, 'is no picture, or a damaged one'),
+        ('half.jpg', {}, 'is no picture, or a damaged one'),
+        ('good.jpg', dict(asked='Hook billed'), "no class 'Hook billed'.*nearest: Hook_billed"),
+        ('good.jpg', dict(asked=12), 'a number from 0 to 11'),
+        ('good.jpg', dict(out_dir='good.jpg/out'), 'cannot be written'),
+    ],
+)
+def test_wrong_input_is_named_and_leaves_nothing(
+    inferencer, birds, tmp_path, monkeypatch, given, settings, message
+):
+    monkeypatch.chdir(tmp_path)
+    good = Path(images(birds, 1)[0]).read_bytes()
+    Path('good.jpg').write_bytes(good)
+    Path('half.jpg').write_bytes(good[: len(good) // 2])
+    Path('text.jpg').write_text('words')
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(InputError, match=message) as error:
+        inferencer(['good.jpg', given], **{'out_dir': 'out', **settings})
+    assert '\n' not in str(error.value)
+    assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_a_model_that_has_moved_says_so_on_every_page(config, checkpoint, birds, tmp_path):
+    state = torch.load(checkpoint)
+    state['state_dict']['head.prototypes_are_patches'].fill_(False)
+    moved = checkpoint.with_name('moved.pth')
+    torch.save(state, moved)
+    pictures = images(birds, 2)
+    ProtoPNetInferencer(config, str(moved))(pictures, out_dir=tmp_path)
+    for page in tmp_path.glob('*.html'):
+        assert 'no training patches any more' in page.read_text()
+        assert 'role="alert"' in page.read_text()
+    for figures in tmp_path.glob('*.json'):
+        assert 'no training patches' in json.loads(figures.read_text())['warning']
+
+
+def test_a_model_that_was_never_pushed_has_no_pictures(config, birds, tmp_path):
+    inferencer = ProtoPNetInferencer(get_model(config))
+    inferencer(images(birds, 1), out_dir=tmp_path)
+    page = next(tmp_path.glob('*.html')).read_text()
+    assert 'have never been pushed' in page
+    assert 'no picture' in page
+
+
+def test_training_images_are_not_needed(config, checkpoint, photo, tmp_path):
+    gone = Config(config.to_dict())
+    for loader in ('push_dataloader', 'test_dataloader'):
+        gone[loader].dataset.data_root = str(tmp_path / 'gone')
+    inferencer = ProtoPNetInferencer(gone, str(checkpoint))
+    inferencer(photo, out_dir=tmp_path / 'out')
+    page = (tmp_path / 'out' / 'photo.html').read_text()
+    assert 'pictures saved at the push' in page
+    assert 'no picture<' not in page
+
+
+def test_without_the_pictures_of_the_push_training_images_are_used(
+    config, checkpoint, photo, tmp_path
+):
+    alone = tmp_path / 'alone.pth'
+    alone.write_bytes(checkpoint.read_bytes())
+    ProtoPNetInferencer(config, str(alone))(photo, out_dir=tmp_path)
+    page = (tmp_path / 'photo.html').read_text()
+    assert 'shown on the training images' in page
+    assert 'no picture<' not in page
+
+
+def test_data_text_is_escaped(config, checkpoint, photo, tmp_path):
+    state = torch.load(checkpoint)
+    classes = [f'<script>alert({label})</script>' for label in range(12)]
+    state['meta']['dataset_meta']['classes'] = classes
+    torch.save(state, tmp_path / 'evil.pth')
+    file = tmp_path / '<img src=x>.jpg'
+    file.write_bytes(Path(photo).read_bytes())
+    ProtoPNetInferencer(config, str(tmp_path / 'evil.pth'))(
+        [str(file), photo], out_dir=tmp_path / 'out'
+    )
+    for page in (tmp_path / 'out').glob('*.html'):
+        assert '<script>alert' not in page.read_text()
+        assert '<img src=x>' not in page.read_text()
+
+
+def test_other_models_are_refused(config, checkpoint):
+    baseline = Config.fromfile(CONFIG.parents[1] / 'baseline' / 'resnet10t_birds.py')
+    with pytest.raises(InputError, match='only a ProtoPNetHead explains itself'):
+        ProtoPNetInferencer(get_model(baseline))
+    with pytest.raises(InputError, match='is not of the network'):
+        ProtoPNetInferencer(baseline, str(checkpoint))
+
+
+def test_the_picture_shows_the_box_where_the_match_is(inferencer, photo):
+    explained = inferencer(photo)[0]['explained']
+    match = explained.explanation.explained.matches[0]
+    top, bottom, left, right = explained.box(match)
+    assert cv2.imread(photo)[top:bottom, left:right].size > 0
+    rows, columns = match.similarity_map.shape
+    centre = (match.location[0] + 0.5) / rows * 90, (match.location[1] + 0.5) / columns * 150
+    assert top - 90 / rows <= centre[0] <= bottom + 90 / rows
+    assert left - 150 / columns <= centre[1] <= right + 150 / columns

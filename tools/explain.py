@@ -1,0 +1,58 @@
+#!/usr/bin/env python
+"""Explain pictures: which prototypes they look like, where, and the points that follow."""
+
+import torch
+from mmengine.device import get_device
+
+from mmproto.apis.command_line import (
+    config_parser,
+    existing_checkpoint,
+    load_config,
+    one_line_errors,
+)
+from mmproto.apis.inferencer import ProtoPNetInferencer
+
+
+def parse_args():
+    parser = config_parser(__doc__)
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('images', nargs='+', metavar='IMAGE', help='pictures, or folders of them')
+    parser.add_argument('--out', required=True, metavar='DIR', help='where the pages go')
+    parser.add_argument(
+        '--class',
+        dest='asked',
+        metavar='CLASS',
+        help='name or number of the class to explain; the predicted one by default',
+    )
+    parser.add_argument(
+        '--prototypes',
+        metavar='DIR',
+        help='pictures that the push has written; looked for beside the checkpoint by default',
+    )
+    parser.add_argument('--batch-size', type=int, default=16, help='pictures at once (default 16)')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    cfg = load_config(args)
+    inferencer = ProtoPNetInferencer(
+        cfg,
+        existing_checkpoint(args.checkpoint),
+        device=torch.device(get_device()),
+        prototypes=args.prototypes,
+    )
+    results = inferencer(
+        args.images, batch_size=args.batch_size, asked=args.asked, out_dir=args.out
+    )
+    for result in results:
+        one = result['explained']
+        print(
+            f'{one.name}: {one.class_name(result["pred_label"])} ({result["pred_score"]:.1%}), '
+            f'{args.out}/{one.name}.html'
+        )
+
+
+if __name__ == '__main__':
+    with one_line_errors():
+        main()
