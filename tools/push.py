@@ -6,6 +6,7 @@ from pathlib import Path
 from mmengine.runner import Runner, save_checkpoint
 from mmengine.runner.checkpoint import weights_to_cpu
 
+from mmproto.apis.classifier import own_checkpoint
 from mmproto.apis.command_line import (
     config_parser,
     existing_checkpoint,
@@ -38,7 +39,8 @@ def main():
     file = existing_checkpoint(args.checkpoint)
     cfg.custom_hooks = []
     runner = Runner.from_cfg(cfg)
-    checkpoint = runner.load_checkpoint(file)
+    with own_checkpoint(cfg, file):
+        checkpoint = runner.load_checkpoint(file, strict=True)
     hook = PrototypePushHook()
     hook.build_dataloader(runner)
     hook.push(

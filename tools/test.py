@@ -4,6 +4,7 @@
 import mmengine
 from mmengine.runner import Runner
 
+from mmproto.apis.classifier import own_checkpoint
 from mmproto.apis.command_line import (
     config_parser,
     existing_checkpoint,
@@ -23,12 +24,15 @@ def parse_args():
 def main():
     args = parse_args()
     cfg = load_config(args)
-    cfg.load_from = existing_checkpoint(args.checkpoint)
+    file = existing_checkpoint(args.checkpoint)
     if args.dump:
         evaluator = cfg.test_evaluator
         evaluators = evaluator if isinstance(evaluator, list) else [evaluator]
         cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
+    cfg.load_from = None
     runner = Runner.from_cfg(cfg)
+    with own_checkpoint(cfg, file):
+        runner.load_checkpoint(file, strict=True)
     metrics = runner.test()
     if args.out and runner.rank == 0:
         mmengine.dump(metrics, args.out)

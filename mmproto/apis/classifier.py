@@ -1,5 +1,7 @@
 """Loads a classifier of which a checkpoint has all the weights."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 
@@ -38,18 +40,25 @@ def load_classifier(config: Config | str, checkpoint: str) -> nn.Module:
     if 'pretrained' in cfg.model.backbone:
         cfg.model.backbone.pretrained = False  # the weights come from the checkpoint
     model = get_model(cfg)
-    name = Path(cfg.filename or 'the config').name
-    try:
+    with own_checkpoint(cfg, checkpoint):
         saved = load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+    model._dataset_meta = saved.get('meta', {}).get('dataset_meta') or model._dataset_meta
+    return model
+
+
+@contextmanager
+def own_checkpoint(cfg: Config, checkpoint: str) -> Iterator[None]:
+    """Load a checkpoint strictly in here: one of another network is answered by an InputError."""
+    try:
+        yield
     except RuntimeError as error:
         if 'state_dict' not in str(error):
             raise
+        name = Path(cfg.filename or 'the config').name
         raise InputError(
-            f'{checkpoint} is not of the network in {name}: give a checkpoint that was '
-            'trained with it'
+            f'{checkpoint} is not of the network in {name}: give a checkpoint that was trained '
+            'with it'
         ) from None
-    model._dataset_meta = saved.get('meta', {}).get('dataset_meta') or model._dataset_meta
-    return model
 
 
 def class_names(model: nn.Module) -> list[str]:

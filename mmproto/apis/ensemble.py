@@ -2,7 +2,6 @@
 
 import os.path as osp
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,15 +9,15 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import collect_results
-from mmengine.registry import init_default_scope
-from mmengine.runner import Runner, load_checkpoint
-from mmpretrain import get_model
+from mmengine.runner import Runner
 from mmpretrain.evaluation import Accuracy
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from mmproto.datasets.checks import labels_of
 from mmproto.errors import InputError
+
+from .classifier import load_classifier
 
 
 @dataclass(frozen=True)
@@ -83,28 +82,14 @@ def load_member(cfg: Config, checkpoint: str) -> Member:
     Raises:
         InputError: If the config has no test set, or the checkpoint is not of this network.
     """
-    init_default_scope('mmpretrain')
     name = osp.basename(cfg.filename or checkpoint)
     if cfg.get('test_dataloader') is None:
         raise InputError(f'{name} has no test_dataloader: set it to the data to test on')
-    cfg = deepcopy(cfg)
-    if 'pretrained' in cfg.model.backbone:
-        cfg.model.backbone.pretrained = False  # the weights come from the checkpoint
-    model = get_model(cfg)
-    try:
-        saved = load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
-    except RuntimeError as error:
-        if 'state_dict' not in str(error):
-            raise
-        raise InputError(
-            f'{checkpoint} is not of the network in {name}: give after each config a checkpoint '
-            'that was trained with it'
-        ) from None
+    model = load_classifier(cfg, checkpoint)
     in_order = dict(sampler=dict(type='DefaultSampler', shuffle=False), drop_last=False)
     dataloader = Runner.build_dataloader({**cfg.test_dataloader, **in_order})
-    trained_on = saved.get('meta', {}).get('dataset_meta') or {}
     tested_on = getattr(dataloader.dataset, 'metainfo', {})
-    classes = trained_on.get('classes') or tested_on.get('classes')
+    classes = model._dataset_meta.get('classes') or tested_on.get('classes')
     return Member(name, model, dataloader, tuple(classes) if classes else None)
 
 

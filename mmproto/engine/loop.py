@@ -1,7 +1,9 @@
+import time
 from collections.abc import Mapping
 
 import torch
 from mmengine.hooks import CheckpointHook, EMAHook, ParamSchedulerHook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import LOOPS
 from torch.utils.data import DataLoader
@@ -11,6 +13,7 @@ from mmproto.models.wrapper import unwrap_model
 
 from .hooks import PrototypePushHook, PushedCheckpointHook, StagedParamSchedulerHook
 from .schedule import STAGES, Schedule, build_schedule
+from .time_left import TimeLeft
 
 
 @LOOPS.register_module()
@@ -47,6 +50,7 @@ class StagedTrainLoop(EpochBasedTrainLoop):
                 'from optim_wrapper.schedule; leave it out'
             )
         self.schedule = self._schedule(runner)
+        self.time_left = TimeLeft(self.schedule)
         if isinstance(runner.param_schedulers, dict) and 'type' not in runner.param_schedulers:
             for stage in STAGES:  # MMEngine looks every stage up
                 runner.param_schedulers.setdefault(stage, [])
@@ -62,6 +66,7 @@ class StagedTrainLoop(EpochBasedTrainLoop):
     def run(self) -> torch.nn.Module:
         """Run all stages."""
         self._check_hooks()
+        self._wrap_anew()
         if not self.schedule.ends_with_patches:
             self.runner.logger.warning(
                 'The last push is not the last thing that this schedule does to the prototypes: '
@@ -75,12 +80,22 @@ class StagedTrainLoop(EpochBasedTrainLoop):
         stage = self.schedule.stages[self.epoch]
         wrapper = self.runner.optim_wrapper
         wrapper.activate(stage, self.runner.model, len(self.dataloader))
+        self.time_left.epoch_starts(self.epoch, time.monotonic())
+        left = self.time_left.in_words(self.epoch)
         groups = [group['name'] for group in wrapper.active.optimizer.param_groups]
         self.runner.logger.info(
             f'Epoch {self.epoch + 1} of {self.max_epochs} is a {stage!r} epoch: '
-            f'{", ".join(groups)} train.'
+            f'{", ".join(groups)} train{left and "; " + left}.'
         )
         super().run_epoch()
+
+    def _wrap_anew(self) -> None:
+        """Show DDP the parameters again, which a pruned checkpoint resizes when it is loaded."""
+        runner = self.runner
+        if is_model_wrapper(runner.model):
+            model = unwrap_model(runner.model)
+            runner.model = None  # the old wrapper's hooks go before there are new ones
+            runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), model)
 
     def _check_hooks(self) -> None:
         if not any(isinstance(hook, PrototypePushHook) for hook in self.runner.hooks):

@@ -35,9 +35,18 @@ class PushReport:
         patches = self.patch[self.prototype_class == label]
         return len(patches), len(patches.unique(dim=0))
 
+    @property
+    def patches(self) -> int:
+        """On how many patches all prototypes are."""
+        return len(self.patch.unique(dim=0))
+
+    def scalars(self) -> dict[str, float]:
+        """What to plot of it: how far the prototypes moved, and on how many patches they are."""
+        return {'push/mean_moved': self.moved.mean().item(), 'push/patches': self.patches}
+
     def summary(self) -> str:
         """How far the prototypes moved and how many patches they are, in words."""
-        patches = len(self.patch.unique(dim=0))
+        patches = self.patches
         shared = len(self.patch) - patches
         return (
             f'{len(self.moved)} prototypes moved by a squared distance of '

@@ -1,6 +1,7 @@
 """Draws an explanation as one picture: this looks like that, and the points that follow."""
 
 from collections.abc import Callable
+from functools import cache
 from textwrap import shorten
 
 import cv2
@@ -54,6 +55,11 @@ def explanation_sheet(
     return sheet.image
 
 
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size)
+
+
 class Sheet:
     """A white picture to put pictures and words on."""
 
@@ -71,7 +77,7 @@ class Sheet:
         small: bool = False,
     ) -> None:
         """Write a line."""
-        font = ImageFont.load_default(size=12 if small else 14)
+        font = _font(12 if small else 14)
         self.draw.text((left, top), text, fill=colour, font=font, stroke_width=0.4 * bold)
 
     def paste(self, picture: np.ndarray | None, left: int, top: int, side: int = SIDE) -> None:
@@ -145,4 +151,4 @@ def _row(
     text = left + 4 * (SIDE + GAP)
     sheet.write(text, top + 8, f'{match.similarity:.2f} similarity', GREY)
     sheet.write(text, top + 8 + LINE, f'x {match.weight:.2f} weight', GREY)
-    sheet.write(text, top + 10 + 2 * LINE, f'= {match.points:+.2f} points', bold=True)
+    sheet.write(text, top + 10 + 2 * LINE, f'= {match.points:+.2f} points')

@@ -1,13 +1,14 @@
 """Writes explanations: for each picture a page (HTML), a picture (PNG) and the figures (JSON)."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
 import jinja2
 from torch import nn
 
-from .drawing import data_uri
+from .drawing import data_uri, thumbnail
 from .explained import ExplainedPicture
 from .explanation_sheet import explanation_sheet
 from .files import whole_file
@@ -67,25 +68,23 @@ def write_explanations(
         return shown and {name: data_uri(image) for name, image in shown.items()}
 
     page = templates().get_template('explanation.html.j2')
-    pages = []
-    for one in explained:
+
+    def write(one: ExplainedPicture) -> dict:
         text = json.dumps({**one.to_dict(gallery), 'warning': warning}, indent=1)
         with whole_file(folder / f'{one.name}.json') as file:
             file.write_text(text, encoding='utf-8')
         with whole_file(folder / f'{one.name}.png') as file:
             explanation_sheet(one, pictures, warning).save(file, compress_level=1)
-        pages.append(folder / f'{one.name}.html')
-        with whole_file(pages[-1]) as file:
-            html = page.render(
-                one=shown_picture(one),
-                prototypes=uris,
-                warning=warning,
-                origin=gallery.origin,
-            )
+        shown = shown_picture(one)
+        html = page.render(one=shown, prototypes=uris, warning=warning, origin=gallery.origin)
+        with whole_file(folder / f'{one.name}.html') as file:
             file.write_text(html, encoding='utf-8')
-    if len(pages) > 1:
+        return {**shown, 'uri': data_uri(thumbnail(one.picture, INDEX_SIDE))}
+
+    with ThreadPoolExecutor() as threads:  # what compresses pictures waits for no other
+        written = list(threads.map(write, explained))
+    if len(written) > 1:
+        html = templates().get_template('index.html.j2').render(pictures=written, warning=warning)
         with whole_file(folder / 'index.html') as file:
-            index = templates().get_template('index.html.j2')
-            shown = [shown_picture(one, INDEX_SIDE) for one in explained]
-            file.write_text(index.render(pictures=shown, warning=warning), encoding='utf-8')
-    return pages
+            file.write_text(html, encoding='utf-8')
+    return [folder / f'{one.name}.html' for one in explained]

@@ -13,9 +13,12 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmproto.datasets.checks import class_name
-from mmproto.functional import NearestPatches, high_activation_box, upsample
+from mmproto.functional import NearestPatches, ReceptiveField, high_activation_box, upsample
 
 from .drawing import draw_box, heat_map, save
+from .receptive_field import backbone_receptive_field
+
+ENDS = ('top', 'bottom', 'left', 'right')
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class PrototypeRecord:
         image_index: Number of that image in the push set.
         image_size: Height and width of the image as the network saw it, in pixels.
         box: Top, bottom, left and right of the patch in that image, ends exclusive, by name.
+        receptive_field: The same of all the pixels that the patch is computed from, if the
+            backbone is of a family that :func:`backbone_receptive_field` knows.
         location: Row and column of the patch in the feature map.
         distance: Squared distance of the prototype to the patch before it was pushed onto it.
     """
@@ -41,6 +46,7 @@ class PrototypeRecord:
     image_index: int
     image_size: tuple[int, int]
     box: dict[str, int]
+    receptive_field: dict[str, int] | None
     location: tuple[int, int]
     distance: float
 
@@ -64,13 +70,14 @@ def write_prototypes(
     rank, world_size = get_dist_info()
     image_of = nearest.image.cpu()
     maps = model.head.similarities(nearest.distance_map).detach().cpu().numpy()
+    field = backbone_receptive_field(model.backbone)
 
     def picture(index: int) -> list[PrototypeRecord]:
         image = dataset[index]['inputs'].permute(1, 2, 0).numpy()
         if image.shape[2] == 1:
             image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
         of_image = (image_of == index).nonzero().flatten().tolist()
-        return [_picture(j, image, maps[j], model.head, dataset, out_dir) for j in of_image]
+        return [_picture(j, image, maps[j], model.head, field, dataset, out_dir) for j in of_image]
 
     # An image is loaded once, for all of its prototypes.
     images = image_of.unique().tolist()[rank::world_size]
@@ -88,6 +95,7 @@ def _picture(
     image: np.ndarray,
     similarity_map: np.ndarray,
     head: nn.Module,
+    field: ReceptiveField | None,
     dataset: Dataset,
     out_dir: Path,
 ) -> PrototypeRecord:
@@ -100,6 +108,8 @@ def _picture(
     save(f'{stem}_crop.jpg', image[top:bottom, left:right])
     save(f'{stem}_heat.jpg', heat_map(image, activation))
     label, index = int(head.prototype_class[prototype]), int(head.prototype_image[prototype])
+    location = tuple(head.prototype_location[prototype].tolist())
+    patch_size = tuple(head.prototype_vectors.shape[2:])
     return PrototypeRecord(
         prototype=prototype,
         class_index=label,
@@ -107,7 +117,8 @@ def _picture(
         image=dataset.get_data_info(index).get('img_path'),
         image_index=index,
         image_size=image.shape[:2],
-        box=dict(top=top, bottom=bottom, left=left, right=right),
-        location=tuple(head.prototype_location[prototype].tolist()),
+        box=dict(zip(ENDS, box)),
+        receptive_field=field and dict(zip(ENDS, field.box(location, image.shape[:2], patch_size))),
+        location=location,
         distance=float(head.prototype_distance[prototype]),
     )

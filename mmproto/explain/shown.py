@@ -47,11 +47,12 @@ def shown_picture(one: ExplainedPicture, side: int = SIDE) -> dict:
         explained=_shown_evidence(one, explanation.explained),
         rival=_shown_evidence(one, explanation.rival),
         most_similar=[_shown_match(one, match) for match in explanation.most_similar],
+        attribution=explanation.attribution.replace('_', ' '),
     )
 
 
 def heat_thumbnail(one: ExplainedPicture, match: Match) -> np.ndarray:
-    """The picture, small, under the similarity of its places to the match's prototype."""
+    """The picture, small, under what matters in it to the match's prototype."""
     picture = thumbnail(one.picture, THUMBNAIL)
     scale = [shown / size for shown, size in zip(picture.shape[:2], one.geometry.size)]
     top, bottom, left, right = one.geometry.seen
@@ -60,7 +61,8 @@ def heat_thumbnail(one: ExplainedPicture, match: Match) -> np.ndarray:
         round(left * scale[1]), max(round(right * scale[1]), round(left * scale[1]) + 1)
     )
     part = picture[rows, columns]
-    picture[rows, columns] = heat_map(part, upsample(match.similarity_map, part.shape[:2]))
+    activation = match.activation.astype(np.float32)  # OpenCV knows no half precision
+    picture[rows, columns] = heat_map(part, upsample(activation, part.shape[:2]))
     return picture
 
 
@@ -69,7 +71,10 @@ def _shown_evidence(one: ExplainedPicture, evidence: ClassEvidence) -> dict:
         name=one.class_name(evidence.label),
         logit=evidence.logit,
         probability=evidence.probability,
-        matches=[_shown_match(one, match) for match in evidence.matches],
+        matches=[
+            {**_shown_match(one, match), 'heat': data_uri(heat_thumbnail(one, match))}
+            for match in evidence.matches
+        ],
         shown=sum(match.points for match in evidence.matches),
         rest=evidence.rest,
         error=evidence.error,
@@ -88,5 +93,4 @@ def _shown_match(one: ExplainedPicture, match: Match) -> dict:
         y=top,
         width=right - left,
         height=bottom - top,
-        heat=data_uri(heat_thumbnail(one, match)),
     )

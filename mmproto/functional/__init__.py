@@ -2,7 +2,7 @@
 
 from .box import Box, high_activation_box, upsample
 from .cost import cluster_cost, l1_cost, separation_cost
-from .distance import nearest_distances, squared_distances, unfold_patches
+from .distance import locate_nearest, nearest_distances, squared_distances, unfold_patches
 from .precision import true_fp32
 from .projection import NearestPatches, nearest_patches
 from .pruning import nearest_image_classes, speaks_for_its_class
@@ -19,6 +19,7 @@ __all__ = [
     'high_activation_box',
     'l1_cost',
     'linear_similarity',
+    'locate_nearest',
     'log_similarity',
     'nearest_distances',
     'nearest_image_classes',

@@ -82,3 +82,28 @@ def nearest_distances(features: Tensor, prototypes: Tensor) -> Tensor:
             differences = (z.index_select(0, l).sub_(prototypes) for z, l in zip(patches, location))
             exact = torch.stack([difference.square_().sum(-1) for difference in differences])
         return nearest + (exact - nearest).detach()
+
+
+def locate_nearest(features: Tensor, prototypes: Tensor) -> tuple[Tensor, Tensor]:
+    """Like :func:`nearest_distances`, and where the nearest patches are; has no gradient.
+
+    No loop over the images, so that a graph that is exported holds for any number of them; it
+    takes N times the memory.
+
+    Args:
+        features: Feature maps (N, D, H, W).
+        prototypes: Prototypes (P, D, h, w).
+
+    Returns:
+        Distances (N, P) in fp32, exactly zero for a prototype that equals a patch; and row and
+        column (N, P, 2) of the patch in the map.
+    """
+    columns = features.shape[-1] - prototypes.shape[-1] + 1
+    with torch.no_grad(), true_fp32(features.device.type):
+        patches = unfold_patches(features, prototypes.shape[-2:])
+        prototypes = prototypes.flatten(1).float()
+        nearest = _expanded_distances(patches, prototypes).argmin(dim=1)
+        # Not len(): an exported graph would take the number of images for a constant.
+        images = torch.arange(patches.shape[0], device=patches.device)[:, None]
+        distances = (patches[images, nearest] - prototypes).square().sum(-1)
+    return distances, torch.stack([nearest // columns, nearest % columns], dim=-1)

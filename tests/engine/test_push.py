@@ -1,6 +1,10 @@
 import copy
+import io
 import json
+import logging
 import os
+import re
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,11 +15,14 @@ from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
+from PIL import Image
 
+from mmproto.engine import PrototypePushHook
 from mmproto.engine.projection import find_nearest_patches
 from mmproto.engine.push import push_prototypes
 from mmproto.errors import InputError
 from mmproto.explain.prototypes import write_prototypes
+from mmproto.explain.sheet import prototype_sheet
 from mmproto.functional import nearest_patches
 from tests.toy import loader, model_config, train_config
 
@@ -260,3 +267,63 @@ def test_images_of_different_sizes_are_refused():
     config = {**loader(batch_size=1), 'dataset': dict(type='UnevenDataset')}
     with pytest.raises(InputError, match=r'different sizes \[\(14, 16\), \(16, 16\)\]'):
         push_prototypes(build_model(), Runner.build_dataloader(ConfigDict(config)))
+
+
+@pytest.mark.slow
+def test_the_visualizer_shows_the_push(tmp_path):
+    pytest.importorskip('tensorboard')
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    backends = [dict(type='TensorboardVisBackend'), dict(type='LocalVisBackend')]
+    config = train_config(
+        tmp_path, visualizer=dict(type='UniversalVisualizer', vis_backends=backends)
+    )
+    config['default_hooks']['logger'] = dict(type='LoggerHook', interval=1)
+    runner = Runner.from_cfg(config)
+    runner.train()
+    (events,) = tmp_path.glob('*/vis_data/events.*')
+    board = EventAccumulator(str(events), size_guidance=dict(images=0)).Reload()
+
+    def plotted(tag):
+        return [(event.step, event.value) for event in board.Scalars(tag)]
+
+    head = runner.model.head
+    patches = torch.cat([head.prototype_image[:, None], head.prototype_location], dim=1)
+    moved = head.prototype_distance.mean().item()
+    assert plotted('push/mean_moved') == [(4, pytest.approx(moved))]
+    assert plotted('push/patches') == [(4, len(patches.unique(dim=0)))]
+    validated = dict(plotted('accuracy/top1'))
+    assert list(validated) == [1, 2, 3, 4, 5, 6]
+    assert plotted('push/accuracy/top1/after') == [(4, validated[4])]
+    ((step, before),) = plotted('push/accuracy/top1/before')
+    assert step == 4
+    assert 0 <= before <= 100
+    warm, joint, last_layer = (2 * 3,) * 3  # iterations
+    for group, rates in dict(
+        backbone=[0] * warm + [1e-4] * joint + [0] * last_layer,
+        neck=[3e-3] * (warm + joint) + [0] * last_layer,
+        prototypes=[3e-3] * (warm + joint) + [0] * last_layer,
+        last_layer=[0] * (warm + joint) + [1e-4] * last_layer,
+    ).items():
+        steps, values = zip(*plotted(f'{group}.lr'))
+        assert steps == tuple(range(1, 19))
+        assert values == pytest.approx(rates)
+    terms = [dict(plotted(f'loss_{term}')) for term in ('cls', 'cluster', 'separation', 'l1')]
+    for step, loss in plotted('loss'):
+        assert loss == pytest.approx(sum(term[step] for term in terms), rel=1e-3)
+
+    sheet = prototype_sheet(tmp_path / 'prototypes' / 'epoch_4')
+    (shown,) = board.Images('prototypes')
+    assert shown.step == 4
+    decoded = Image.open(io.BytesIO(shown.encoded_image_string))
+    assert np.array_equal(np.asarray(decoded), np.asarray(sheet))
+    (saved,) = tmp_path.glob('*/vis_data/vis_image/prototypes_4.png')
+    assert np.array_equal(np.asarray(Image.open(saved)), np.asarray(sheet))
+
+
+def test_a_sheet_that_lacks_a_picture_does_not_end_the_training(tmp_path, caplog):
+    push_prototypes(build_model(), build_loader(), tmp_path)
+    (tmp_path / '00003_crop.jpg').unlink()  # written by another machine
+    runner = SimpleNamespace(logger=logging.getLogger('push'))
+    PrototypePushHook._show_sheet(runner, tmp_path, epoch=4)
+    assert re.search(r'no sheet of the prototypes, for want of .*00003_crop.jpg', caplog.text)

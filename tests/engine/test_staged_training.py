@@ -163,7 +163,7 @@ def test_the_log_names_the_stage_and_every_learning_rate(tmp_path, caplog):
     Runner.from_cfg(config).train()
     text = next(tmp_path.glob('*/*.log')).read_text()
     assert "Epoch 1 of 6 is a 'warm' epoch: neck, prototypes train." in text
-    assert "Epoch 5 of 6 is a 'last_layer' epoch: last_layer train." in text
+    assert "Epoch 5 of 6 is a 'last_layer' epoch: last_layer train; about " in text
     assert 'backbone.lr: 1.0000e-04 neck.lr: 3.0000e-03 prototypes.lr: 3.0000e-03' in text
     assert 'backbone.lr: 0.0000e+00' in text
     for key in ('loss_cls', 'loss_cluster', 'loss_separation', 'loss_l1'):

@@ -1,7 +1,5 @@
 """The figures of the reference implementation, forward, backward, push and pruning."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -107,8 +105,8 @@ def test_push(case):
     )
     assert_close(nearest.distance.double(), arrays['push/min_distances'], 1e-5)
 
-    field = ReceptiveField(meta['img_size']).through(3, stride=2, padding=1)
-    field = field.through(meta['prototype_size'])
+    field = ReceptiveField().through(3, stride=2, padding=1)
+    patch_size = (meta['prototype_size'],) * 2
     maps = model.head.similarities(nearest.distance_map).numpy()
     for prototype, label in enumerate(model.head.prototype_class.tolist()):
         image = int(model.head.prototype_image[prototype])
@@ -117,7 +115,7 @@ def test_push(case):
         expected = arrays['push/high_activation_boxes'][prototype].tolist()
         assert [image, *box, label] == expected
         expected = arrays['push/receptive_field_boxes'][prototype].tolist()
-        assert [image, *field.box(cell, size), label] == expected
+        assert [image, *field.box(cell, size, patch_size), label] == expected
 
 
 def test_pruning(case):
@@ -144,15 +142,3 @@ def test_high_activation_crops():
     arrays = np.load(DATA / 'high_activation_crops.npz')
     boxes = [high_activation_box(m, int(arrays['percentile'])) for m in arrays['maps']]
     assert boxes == [tuple(box) for box in arrays['boxes'].tolist()]
-
-
-@pytest.mark.parametrize('size', [224, 448])
-def test_receptive_fields(size):
-    """VGG-19 by its layers: 3x3 convolutions with padding 1, and five poolings."""
-    field = ReceptiveField(size)
-    for convolutions in (2, 2, 4, 4, 4):
-        for _ in range(convolutions):
-            field = field.through(3, padding=1)
-        field = field.through(2, stride=2)
-    expected = json.loads((DATA / 'receptive_fields.json').read_text())['vgg19'][str(size)]
-    assert [field.cells, field.jump, field.size, field.start] == expected

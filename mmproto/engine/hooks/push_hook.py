@@ -1,6 +1,8 @@
 from pathlib import Path
 
+import numpy as np
 import torch
+from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
@@ -15,8 +17,11 @@ from mmproto.datasets.checks import (
 from mmproto.engine.projection import broadcast_buffers
 from mmproto.engine.push import push_prototypes
 from mmproto.errors import InputError
+from mmproto.explain.sheet import prototype_sheet
 from mmproto.models.necks.backbone_info import check_image_size
 from mmproto.models.wrapper import unwrap_model
+
+SHEET_CLASSES = 20
 
 
 @HOOKS.register_module()
@@ -33,6 +38,15 @@ class PrototypePushHook(Hook):
     logs how far the prototypes moved, what that did to the validation, and prototypes that share
     a patch; it writes every prototype's pictures and ``prototypes.json`` to
     ``{work_dir}/{out_dir}/epoch_{number of epochs trained}``. See :func:`push_prototypes`.
+
+    The visualizer gets the same at the step of that epoch: ``push/mean_moved``, ``push/patches``,
+    each metric as ``push/{metric}/before`` and ``/after``, and ``prototypes``, a sheet of those of
+    the first 20 classes. For TensorBoard:
+
+    .. code:: python
+
+        visualizer = dict(type='UniversalVisualizer', vis_backends=[
+            dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')])
 
     Args:
         out_dir: Where the pictures go, below the working directory; None for no pictures.
@@ -76,13 +90,15 @@ class PrototypePushHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         """Push, if the schedule says so."""
         if runner.epoch in runner.optim_wrapper.schedule.pushes:
-            out_dir = None
+            out_dir, epoch = None, runner.epoch + 1
             if self.out_dir is not None:
-                out_dir = Path(runner.work_dir) / self.out_dir / f'epoch_{runner.epoch + 1}'
-            self.push(runner, out_dir)
+                out_dir = Path(runner.work_dir) / self.out_dir / f'epoch_{epoch}'
+            runner.visualizer.add_scalars(self.push(runner, out_dir), step=epoch)
+            if out_dir is not None:
+                self._show_sheet(runner, out_dir, epoch)
 
-    def push(self, runner: Runner, out_dir: Path | None) -> None:
-        """Push now, and log what it did."""
+    def push(self, runner: Runner, out_dir: Path | None) -> dict[str, float]:
+        """Push now, log what it did, and return what there is to plot of it."""
         model = unwrap_model(runner.model)
         model.eval()
         broadcast_buffers(model)  # so that before and after are of one model
@@ -90,13 +106,26 @@ class PrototypePushHook(Hook):
         report = push_prototypes(model, self.dataloader, out_dir)
         after = self._validate(runner)
         runner.logger.info(f'Push: {report.summary()}.')
+        scalars = report.scalars()
         for metric, value in after.items():
             if isinstance(value, float):
+                scalars |= {f'push/{metric}/before': before[metric], f'push/{metric}/after': value}
                 runner.logger.info(f'Push: {metric} was {before[metric]:.2f} and is {value:.2f}.')
         if out_dir is not None:
             runner.logger.info(f'Push: the prototypes are pictured in {out_dir}.')
         for warning in report.warnings():
             runner.logger.warning(f'Push: {warning}')
+        return scalars
+
+    @staticmethod
+    @master_only
+    def _show_sheet(runner: Runner, folder: Path, epoch: int) -> None:
+        try:
+            sheet = prototype_sheet(folder, SHEET_CLASSES)
+        except FileNotFoundError as error:  # several machines, each with a disk of its own
+            runner.logger.warning(f'Push: no sheet of the prototypes, for want of {error.filename}')
+            return
+        runner.visualizer.add_image('prototypes', np.asarray(sheet), step=epoch)
 
     @staticmethod
     @torch.no_grad()

@@ -17,6 +17,7 @@ from mmproto.functional import (
     true_fp32,
 )
 
+from .head_loading import fit_to_checkpoint
 from .prototype_count import prototype_classes
 
 
@@ -106,6 +107,10 @@ class ProtoPNetHead(ClsHead):
         self.register_buffer('prototype_location', torch.full((count, 2), -1))
         self.register_buffer('prototype_distance', torch.full((count,), float('nan')))
         self.register_buffer('prototypes_are_patches', torch.tensor(False))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args) -> None:
+        fit_to_checkpoint(self, state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def similarities(self, distances: Tensor) -> Tensor:
         """Turn squared distances of any shape into similarities."""

@@ -1,0 +1,218 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmpretrain.registry import MODELS
+
+from mmproto.apis import export_onnx as export
+from mmproto.engine.push import push_prototypes
+from mmproto.errors import InputError
+from tests.toy import loader, model_config
+
+onnxruntime = pytest.importorskip('onnxruntime')
+ROOT = Path(__file__).parents[2]
+SWIN = dict(img_size=64, window_size=2, embed_dim=24, depths=(1, 1, 1, 1))
+
+
+def build(model_name, prototype_size=1, preprocessor=None, similarity='log', **settings):
+    torch.manual_seed(0)
+    config = model_config(prototype_size=prototype_size, similarity=similarity)
+    config['data_preprocessor'].update(preprocessor or {})
+    config['backbone'] = dict(
+        type='TIMMBackbone',
+        model_name=model_name,
+        features_only=True,
+        **{'out_indices': (-1,), **settings},
+    )
+    return MODELS.build(config).eval()
+
+
+def run(file, images):
+    """Logits, scores, location and boxes of the file, as tensors."""
+    session = onnxruntime.InferenceSession(file)
+    return [torch.from_numpy(out) for out in session.run(None, dict(images=images.numpy()))]
+
+
+def metadata(file):
+    return onnxruntime.InferenceSession(file).get_modelmeta().custom_metadata_map
+
+
+def clearly_nearest(maps):
+    """Place (N, P, 2) of the most similar patch, and whether (N, P) no other is as near."""
+    best = maps.flatten(2).topk(2)
+    index = best.indices[..., 0]
+    location = torch.stack([index // maps.shape[-1], index % maps.shape[-1]], dim=-1)
+    return location, best.values[..., 0] - best.values[..., 1] > 1e-5
+
+
+@pytest.mark.parametrize(
+    ('name', 'size', 'settings'),
+    [
+        ('resnet10t', (64, 96), dict(prototype_size=(1, 2))),
+        pytest.param(
+            'vgg11',
+            (64, 64),
+            dict(prototype_size=2, out_indices=(-2,)),
+            marks=pytest.mark.slow,
+        ),
+        ('test_convnext', (64, 64), dict(similarity='linear')),
+        ('test_vit', (64, 64), dict(img_size=64)),
+        pytest.param('swin_tiny_patch4_window7_224', (64, 64), SWIN, marks=pytest.mark.slow),
+    ],
+)
+@torch.no_grad()
+def test_the_file_agrees_with_torch_for_any_number_of_images(tmp_path, name, size, settings):
+    model, file = build(name, **settings), tmp_path / 'model.onnx'
+    agreement = export.export_onnx(model, size, file)
+    assert agreement.difference < export.TOLERANCE
+    assert agreement.cases == (1 + 3 + 8) * 6
+    assert agreement.same > 0.95 * agreement.cases
+    assert [path.name for path in tmp_path.iterdir()] == ['model.onnx']
+    for count in (1, 3, 8):
+        images = torch.rand(count, 3, *size) * 255
+        logits, scores, location, boxes = run(file, images)
+        feats = model.extract_feat(images / 255)
+        torch.testing.assert_close(logits, model.head(feats), rtol=0, atol=1e-4)
+        torch.testing.assert_close(scores, model.head.pre_logits(feats), rtol=0, atol=1e-4)
+        expected, clear = clearly_nearest(model.head.similarity_maps(feats))
+        assert torch.equal(location[clear], expected[clear])
+        assert clear.float().mean() > 0.7
+        cell = [pixels // cells for pixels, cells in zip(size, feats[-1].shape[2:])]
+        for axis, extent in enumerate(model.head.prototype_vectors.shape[2:]):
+            start, end = boxes[..., 2 * axis], boxes[..., 2 * axis + 1]
+            assert torch.equal(start, location[..., axis] * cell[axis])
+            assert torch.equal(end, start + extent * cell[axis])
+    assert int(boxes[..., 1].max()) <= size[0]
+    assert int(boxes[..., 3].max()) <= size[1]
+
+
+@torch.no_grad()
+def test_a_prototype_scores_the_most_where_it_comes_from(tmp_path):
+    model, file = build('resnet10t', out_indices=(-2,)), tmp_path / 'model.onnx'
+    push_set = Runner.build_dataloader(loader(size=48))
+    push_prototypes(model, push_set)
+    model._dataset_meta = dict(classes=('wren', 'jay', 'owl'))
+    export.export_onnx(model, (48, 48), file)
+    about = metadata(file)
+    assert json.loads(about['classes']) == ['wren', 'jay', 'owl']
+    prototypes = json.loads(about['prototypes'])
+    assert [prototype['class_index'] for prototype in prototypes] == [0, 0, 1, 1, 2, 2]
+    for index, prototype in enumerate(prototypes):
+        image = push_set.dataset[prototype['image_index']]['inputs'][None].float()
+        _, scores, location, _ = run(file, image)
+        assert scores[0, index].item() == pytest.approx(9.21034, abs=1e-3)
+        assert location[0, index].tolist() == prototype['location']
+        assert prototype['distance'] == float(model.head.prototype_distance[index])
+
+
+@torch.no_grad()
+def test_images_go_in_as_rgb_and_are_normalised_and_padded_inside(tmp_path):
+    settings = dict(mean=[10, 20, 30], std=[4, 5, 6], to_rgb=True, pad_size_divisor=32)
+    model, file = build('test_resnet', preprocessor=settings), tmp_path / 'model.onnx'
+    export.export_onnx(model, (50, 40), file)
+    images = torch.randint(256, (2, 3, 50, 40)).float()
+    logits, *_ = run(file, images)
+    bgr = model.data_preprocessor(dict(inputs=images.flip(1)))['inputs']
+    assert bgr.shape == (2, 3, 64, 64)
+    torch.testing.assert_close(logits, model(bgr, mode='tensor'), rtol=0, atol=1e-4)
+    about = metadata(file)
+    assert 'float32 (N, 3, 50, 40)' in about['images']
+    assert 'red, green, blue' in about['images']
+    assert json.loads(about['classes']) == ['class 0', 'class 1', 'class 2']
+    assert json.loads(about['prototypes'])[0] == dict(class_index=0)  # no training patch
+
+
+def test_a_file_that_differs_is_not_kept(tmp_path, monkeypatch):
+    forward = export.LocatingClassifier.forward
+
+    def wrong(self, images):
+        logits, *rest = forward(self, images)
+        return logits + 1e-2, *rest
+
+    monkeypatch.setattr(export.LocatingClassifier, 'forward', wrong)
+    file = tmp_path / 'model.onnx'
+    file.write_text('an earlier one')
+    with pytest.raises(InputError, match=r'differs from the checkpoint by 1\.0e-02.* was written'):
+        export.export_onnx(build('test_resnet'), (64, 64), file)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ['an earlier one']
+
+
+@pytest.mark.parametrize(
+    ('pipeline', 'size'),
+    [
+        ([dict(type='Resize', scale=(96, 64)), dict(type='PackInputs')], (64, 96)),
+        ([dict(type='ResizeEdge', scale=256), dict(type='CenterCrop', crop_size=224)], (224, 224)),
+        ([dict(type='Resize', scale=(96, 64), keep_ratio=True)], None),
+        ([dict(type='ResizeEdge', scale=256)], None),
+        (None, None),
+    ],
+)
+def test_the_size_is_that_of_the_test_pipeline(pipeline, size):
+    dataset = dict() if pipeline is None else dict(pipeline=pipeline)
+    cfg = Config(dict(test_dataloader=dict(dataset=dataset)))
+    if size is None:
+        with pytest.raises(InputError, match='give --size HEIGHT WIDTH'):
+            export.input_size(cfg)
+    else:
+        assert export.input_size(cfg) == size
+
+
+def test_what_is_missing_is_named_at_once(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match='give a file in a folder that is there'):
+        export.check_export(tmp_path / 'no' / 'model.onnx')
+    with pytest.raises(InputError, match='--opset 17: choose one from 18 to '):
+        export.check_export(tmp_path / 'model.onnx', opset=17)
+    monkeypatch.setitem(sys.modules, 'onnx', None)
+    monkeypatch.delitem(sys.modules, 'onnx')
+    monkeypatch.setattr(sys, 'path', [])
+    with pytest.raises(InputError, match=r"onnx.*: pip install 'mmproto\[export\]'"):
+        export.check_export(tmp_path / 'model.onnx')
+
+
+def test_another_head_is_refused(tmp_path):
+    head = dict(type='LinearClsHead', num_classes=3, in_channels=6)
+    model = MODELS.build({**model_config(), 'head': head})
+    with pytest.raises(InputError, match='has the head LinearClsHead: only one with a Proto'):
+        export.export_onnx(model, (64, 64), tmp_path / 'model.onnx')
+
+
+@pytest.mark.slow
+def test_the_command_line(tmp_path):
+    config, weights, out = (tmp_path / name for name in ('config.py', 'weights.pth', 'model.onnx'))
+    model = build('test_resnet')
+    classes = dict(dataset_meta=dict(classes=('wren', 'jay', 'owl')))
+    torch.save(dict(state_dict=model.state_dict(), meta=classes), weights)
+    settings = {**model_config(), 'backbone': dict(
+        type='TIMMBackbone', model_name='test_resnet', features_only=True, out_indices=(-1,)
+    )}  # fmt: skip
+    config.write_text(f'model = {settings}\n')
+
+    def command(*arguments):
+        line = [sys.executable, 'tools/export_onnx.py', config, *arguments]
+        done = subprocess.run(
+            list(map(str, line)), cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    code, text = command(weights, '--out', out, '--size', 64, 96)
+    assert code == 0, text
+    assert 'finds the prototypes in the same place in 72 of 72 cases' in text
+    assert json.loads(metadata(out)['classes']) == ['wren', 'jay', 'owl']
+    images = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        torch.testing.assert_close(run(out, images * 255)[0], model(images), rtol=0, atol=1e-4)
+    for arguments, message in (
+        ((tmp_path / 'no.pth', '--out', out, '--size', 64, 64), 'there is no checkpoint'),
+        ((weights, '--out', tmp_path / 'no' / 'x.onnx'), 'give a file in a folder'),
+        ((weights, '--out', out), 'give --size HEIGHT WIDTH'),
+        ((weights, '--out', out, '--size', 1, 0), 'cannot take images of 1 x 0'),
+    ):
+        code, text = command(*arguments)
+        assert code == 1
+        assert text.splitlines()[-1].startswith('error: ')
+        assert message in text.splitlines()[-1]

@@ -1,0 +1,60 @@
+#!/usr/bin/env python
+"""Export a ProtoPNet to ONNX: logits, scores and places of its prototypes, for any batch size.
+
+The file takes images as float32 (N, 3, H, W) of values from 0 to 255, in the order red, green,
+blue if the config's data_preprocessor has to_rgb=True; the normalisation is part of it. It gives
+logits (N, classes), scores (N, prototypes), location (N, prototypes, 2), row and column of the
+patch in the feature map, and boxes (N, prototypes, 4), its top, bottom, left and right in pixels.
+Names of the classes and where the prototypes come from are in its metadata.
+"""
+
+from pathlib import Path
+
+from mmproto.apis.classifier import load_classifier
+from mmproto.apis.command_line import (
+    config_parser,
+    existing_checkpoint,
+    load_config,
+    one_line_errors,
+)
+from mmproto.apis.export_onnx import OPSET, check_export, export_onnx, input_size
+
+
+def parse_args():
+    parser = config_parser(__doc__)
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', required=True, metavar='MODEL.onnx', help='where to write it')
+    parser.add_argument(
+        '--size',
+        nargs=2,
+        type=int,
+        metavar=('HEIGHT', 'WIDTH'),
+        help="size of the images in pixels; that of the config's test pipeline by default",
+    )
+    parser.add_argument(
+        '--opset',
+        type=int,
+        default=OPSET,
+        help="version of ONNX's operators (default: %(default)s)",
+    )
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    out = Path(args.out)
+    check_export(out, args.opset)
+    cfg = load_config(args)
+    file = existing_checkpoint(args.checkpoint)
+    size = tuple(args.size) if args.size else input_size(cfg)
+    agreement = export_onnx(load_classifier(cfg, file), size, out, args.opset)
+    print(
+        f'Saved {out}. On random images it differs from PyTorch by at most '
+        f'{agreement.difference:.1e} and finds the prototypes in the same place in '
+        f'{agreement.same} of {agreement.cases} cases.'
+    )
+
+
+if __name__ == '__main__':
+    with one_line_errors():
+        main()
