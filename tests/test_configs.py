@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmpretrain.registry import MODELS
+from PIL import Image
 
 from mmproto.engine.schedule import Schedule
 
@@ -22,6 +23,16 @@ TABLE = [
     *(f'{backbone}_cars.py' for backbone in ('vgg19', 'resnet34', 'densenet121')),
 ]
 NUM_CLASSES = dict(cub=200, cub_full=200, cars=196, birds=12)
+
+
+@pytest.fixture(autouse=True)
+def pictures(tmp_path, monkeypatch):
+    """What the configs for pictures of one's own count the classes of: five here."""
+    for name in 'abcde':
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            Image.new('L', (9, 7)).save(tmp_path / name / f'{i}.png')
+    monkeypatch.setenv('DATA_ROOT', str(tmp_path))
 
 
 def load(leaf):
@@ -50,6 +61,19 @@ def test_classes_and_data_fit_the_name(leaf):
         assert part.data_root == sets[0].data_root
         steps = [step.type for step in part.pipeline]
         assert ('CropToBox' in steps) == (data != 'cub_full')
+
+
+@pytest.mark.parametrize('leaf', ['protopnet/resnet34_folder.py', 'baseline/resnet34_folder.py'])
+def test_pictures_of_ones_own_say_how_many_classes_there_are(leaf, tmp_path):
+    cfg = load(leaf)
+    assert cfg.model.head.num_classes == cfg.data_preprocessor.num_classes == 5
+    train = cfg.train_dataloader.dataset.dataset
+    sets = [train, *(cfg[f'{name}_dataloader'].dataset for name in ('push', 'val', 'test'))]
+    assert [part.split for part in sets] == ['train', 'train', 'val', 'test']
+    for part in sets:
+        assert (part.type, part.data_root) == ('FolderDataset', str(tmp_path))
+        assert (part.val_share, part.seed) == (0.2, 0)
+        assert part.pipeline[0].type == 'LoadPicture'
 
 
 @pytest.mark.parametrize('leaf', LEAVES)

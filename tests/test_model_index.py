@@ -13,7 +13,12 @@ from mmpretrain.apis import ImageClassificationInferencer, ModelHub
 from mmproto.model_index import index_root, register_models
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = sorted((ROOT / 'configs' / 'protopnet').glob('*.py'))
+# Configs for pictures of one's own count the classes in a folder, which an index has none of.
+CONFIGS = sorted(
+    path
+    for path in (ROOT / 'configs' / 'protopnet').glob('*.py')
+    if not path.stem.endswith('_folder')
+)
 NAMES = [f'protopnet_{config.stem}' for config in CONFIGS]
 BARE = dict(backbone=dict(pretrained=False))
 IMAGE = np.zeros((60, 80, 3), dtype=np.uint8)

@@ -14,6 +14,8 @@ from mmproto.errors import InputError
 
 from .backbone_name import check_backbone
 
+# Settings that other settings follow from, and the variables that the config files read them by.
+DERIVED = dict(data_root='DATA_ROOT', scale='SCALE')
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader', 'push_dataloader')
 
 
@@ -23,7 +25,9 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        sys.exit(f'error: {error}')
+        # One out of a loader's worker brings the worker's traceback along; its last line counts.
+        line = str(error).strip().splitlines()[-1]
+        sys.exit(f'error: {line.removeprefix(f"{InputError.__module__}.{InputError.__name__}: ")}')
 
 
 def config_parser(description: str) -> argparse.ArgumentParser:
@@ -69,17 +73,18 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def _read_config(file: str, options: dict) -> Config:
-    """The config file with the options; ``data_root`` reaches all that the file derives from it."""
-    root = options.get('data_root')
-    if root is not None:
-        os.environ['DATA_ROOT'] = str(root)
+    """The config file with the options; those in ``DERIVED`` reach all that follows from them."""
+    derived = {name: str(options[name]) for name in DERIVED if name in options}
+    os.environ.update({DERIVED[name]: value for name, value in derived.items()})
     cfg = Config.fromfile(file)
-    if root is not None and cfg.get('data_root') != str(root):
-        raise InputError(
-            f'--cfg-options data_root={root}: {file} does not read it; set the data_root of each '
-            "loader's dataset instead, such as test_dataloader.dataset.data_root"
-        )
-    cfg.merge_from_dict(options)
+    for name, value in derived.items():
+        read = cfg.get(name)
+        if value != ('x'.join(map(str, read)) if isinstance(read, tuple | list) else read):
+            raise InputError(
+                f'--cfg-options {name}={value}: {file} does not read it; set what it stands for '
+                'in each loader instead, such as test_dataloader.dataset'
+            )
+    cfg.merge_from_dict({name: value for name, value in options.items() if name not in derived})
     return cfg
 
 

@@ -4,17 +4,17 @@ import math
 import os.path as osp
 import re
 from collections.abc import Iterator
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from mmengine import list_from_file
 from mmpretrain.datasets import CUB
 from mmpretrain.registry import DATASETS
-from PIL import Image
 
 from mmproto.errors import InputError
 
-BOX_TOLERANCE = 2  # pixels a box may stick out of its image before it counts as a mistake
+from .boxes import Row, clip_box, image_size
+
 ADVICE = 'data_root should be the unpacked CUB_200_2011 folder'
 
 
@@ -44,13 +44,6 @@ FORMATS = {
         (int, int, number, number, flag),
     ),
 }
-
-
-class Row(NamedTuple):
-    """A line of a file: where it stands ('file, line n') and its values."""
-
-    where: str
-    values: list
 
 
 def read_rows(root: str, name: str) -> Iterator[Row]:
@@ -116,33 +109,6 @@ def read_parts(root: str, image_ids: dict, part_ids: dict) -> dict[int, np.ndarr
                 f'{len(column)} parts; add the missing lines'
             )
     return parts
-
-
-def image_size(path: str, where: str) -> tuple[int, int]:
-    """(width, height) from the file's header; `where` names the line that lists the image."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except FileNotFoundError:
-        raise InputError(f'{where}: the image {path} is missing; {ADVICE}') from None
-    except OSError:
-        raise InputError(f'{where}: {path} is no image; unpack the data set again') from None
-
-
-def clip_box(box: Row, size: tuple[int, int], path: str) -> np.ndarray:
-    """Turns a line's x, y, width, height into an xyxy array clipped to an image of that size."""
-    where, (x, y, w, h) = box
-    xyxy = np.array([x, y, x + w, y + h])
-    clipped = xyxy.clip(0, [*size, *size])
-    sticks_out = np.abs(xyxy - clipped).max() > BOX_TOLERANCE
-    empty = (clipped[2:].astype(int) <= clipped[:2].astype(int)).any()
-    if sticks_out or empty:
-        raise InputError(
-            f'{where}: the box x={x:g} y={y:g} width={w:g} height={h:g} is outside '
-            f'or empty in {path}, an image of {size[0]}x{size[1]} pixels; '
-            'correct the line or unpack the data set again'
-        )
-    return clipped
 
 
 @DATASETS.register_module()

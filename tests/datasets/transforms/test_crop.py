@@ -44,7 +44,7 @@ def test_parts_move_along_and_the_given_array_stays():
 
 def test_a_data_set_without_boxes():
     with pytest.raises(InputError, match="the data set gives no 'bbox': use AnnotatedCUB"):
-        CropToBox()(dict(img=IMAGE, img_path='a/bird.jpg'))
+        CropToBox()(dict(img=IMAGE, img_path='a/bird.jpg', sample_idx=0))
 
 
 @pytest.mark.parametrize(
@@ -59,5 +59,6 @@ def test_registered():
     assert isinstance(TRANSFORMS.build(dict(type='CropToBox')), CropToBox)
 
 
-def test_a_single_picture_is_taken_as_it_is():
-    assert CropToBox()(dict(img=IMAGE))['img'] is IMAGE
+@pytest.mark.parametrize('more', [{}, dict(img_path='a/bird.jpg')])
+def test_a_single_picture_is_taken_as_it_is(more):
+    assert CropToBox()(dict(img=IMAGE, **more))['img'] is IMAGE

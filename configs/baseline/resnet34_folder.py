@@ -1,0 +1,12 @@
+# What a ProtoPNet on pictures of your own is compared with.
+_base_ = [
+    '../_base_/models/baseline_timm.py',
+    '../_base_/datasets/folder.py',
+    '../_base_/schedules/baseline.py',
+    '../_base_/baseline_runtime.py',
+]
+
+model = dict(
+    backbone=dict(model_name='resnet34.tv_in1k'),
+    head=dict(num_classes=_base_.num_classes),
+)

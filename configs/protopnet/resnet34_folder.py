@@ -1,0 +1,12 @@
+# Pictures of your own: set data_root, the classes follow from it. See docs/your_data.md.
+_base_ = [
+    '../_base_/models/protopnet_timm.py',
+    '../_base_/datasets/folder.py',
+    '../_base_/schedules/protopnet.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    backbone=dict(model_name='resnet34.tv_in1k'),
+    head=dict(num_classes=_base_.num_classes),
+)

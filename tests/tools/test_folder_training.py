@@ -1,0 +1,154 @@
+"""From a folder of X-ray-like pictures to a tested model, by the commands of docs/your_data.md."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+CONFIG = 'configs/protopnet/resnet34_folder.py'
+COMMON = [
+    '--cfg-options',
+    'model.backbone.model_name=resnet10t',
+    'model.backbone.pretrained=False',
+    'model.backbone.out_indices=(-2,)',
+    'train_dataloader.batch_size=8',
+    'train_dataloader.num_workers=0',
+    'train_dataloader.persistent_workers=False',
+    'push_dataloader.num_workers=0',
+    'val_dataloader.num_workers=0',
+    'val_dataloader.persistent_workers=False',
+    'test_dataloader.num_workers=0',
+    'test_dataloader.persistent_workers=False',
+    'randomness.seed=0',
+]
+NETWORK = [
+    'model.neck.out_channels=32',
+    'model.head.in_channels=32',
+    'model.head.prototypes_per_class=2',
+    'optim_wrapper.schedule.warm_epochs=0',
+    'optim_wrapper.stages.joint.backbone.lr=0.001',
+    'optim_wrapper.schedule.last_layer_epochs=1',
+]
+SHORT = {
+    'protopnet': [
+        *NETWORK,
+        'optim_wrapper.schedule.epochs=1',
+        'optim_wrapper.schedule.push_epochs=[0]',
+        'train_dataloader.dataset.times=1',
+    ],
+    'baseline': [
+        'model.head.in_channels=256',
+        'train_cfg.max_epochs=1',
+        'train_dataloader.dataset.times=1',
+    ],
+}
+
+
+def x_ray(rng, top):
+    """A 12-bit picture (H, W), wider than high: a spot, light in the dark half or the reverse."""
+    height, width = rng.integers(48, 72), rng.integers(80, 110)
+    picture = rng.normal(np.linspace(200, 3800, height)[:, None], 60, (height, width))
+    row = int(height * (0.25 if top else 0.75)) + rng.integers(-3, 4)
+    column = rng.integers(20, width - 20)
+    picture[row - 7 : row + 7, column - 7 : column + 7] = 4000 if top else 100
+    return picture.clip(0, 4095).astype(np.uint16)
+
+
+@pytest.fixture(scope='module')
+def x_rays(tmp_path_factory):
+    root = tmp_path_factory.mktemp('x-rays')
+    rng = np.random.default_rng(0)
+    for name in ('below', 'top'):
+        (root / name).mkdir()
+        for i in range(15):
+            picture = x_ray(rng, name == 'top')
+            if i % 2:
+                Image.fromarray((picture // 16).astype(np.uint8)).save(root / name / f'{i}.jpg')
+            else:
+                Image.fromarray(picture).save(root / name / f'{i}.png')
+    return root
+
+
+def run(*command, **env):
+    done = subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        env={**os.environ, 'SCALE': '96x64', **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_folder_of_x_rays_is_learnt_and_its_prototypes_are_pictured(x_rays, tmp_path):
+    code, text = run(
+        'tools/train.py', CONFIG, '--work-dir', tmp_path, *COMMON, *NETWORK,
+        f'data_root={x_rays}', 'optim_wrapper.schedule.epochs=6',
+        'optim_wrapper.schedule.push_epochs=[5]', 'train_dataloader.dataset.times=8',
+    )  # fmt: skip
+    assert code == 0, text
+    assert 'Push: 4 prototypes moved' in text
+    assert 'Push: accuracy/top1 was' in text
+
+    checkpoint = torch.load(tmp_path / 'epoch_7.pth')
+    assert checkpoint['meta']['dataset_meta']['classes'] == ('below', 'top')
+    state = checkpoint['state_dict']
+    assert state['head.last_layer.weight'].shape == (2, 4)
+    assert bool(state['head.prototypes_are_patches'])
+
+    # what a push writes, from training pictures alone, in the shape of the pictures
+    records = json.loads((tmp_path / 'prototypes' / 'epoch_6' / 'prototypes.json').read_text())
+    assert [record['class_name'] for record in records] == ['below', 'below', 'top', 'top']
+    assert all(record['image_size'] == [64, 96] for record in records)
+    assert len(list((tmp_path / 'prototypes' / 'epoch_6').glob('*.jpg'))) == 3 * 4
+
+    # the config beside the checkpoint needs neither setting nor folder of the environment
+    saved = tmp_path / 'resnet34_folder.py'
+    cfg = Config.fromfile(saved)
+    assert cfg.model.head.num_classes == 2
+    out = tmp_path / 'metrics.json'
+    code, text = run(
+        'tools/test.py', saved, tmp_path / 'epoch_7.pth', '--work-dir', tmp_path, '--out', out,
+        SCALE='',
+    )  # fmt: skip
+    assert code == 0, text
+    assert json.loads(out.read_text())['accuracy/top1'] >= 80
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', ['protopnet', 'baseline'])
+def test_mmpretrains_own_command_trains(x_rays, tmp_path, kind):
+    import mmpretrain
+
+    tool = Path(mmpretrain.__file__).parent / '.mim' / 'tools' / 'train.py'
+    code, text = run(
+        tool, f'configs/{kind}/resnet34_folder.py', '--work-dir', tmp_path, *COMMON, *SHORT[kind],
+        DATA_ROOT=str(x_rays),
+    )  # fmt: skip
+    assert code == 0, text
+    assert 'accuracy/top1' in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('options', 'env', 'message'),
+    [
+        (['data_root=no'], {}, 'error: data_root=no: there is no such folder; set data_root'),
+        ([], dict(SCALE='96'), 'error: SCALE=96: give width and height'),
+    ],
+)
+def test_wrong_input_is_answered_by_one_line(options, env, message):
+    code, text = run('tools/train.py', CONFIG, '--cfg-options', 'resume=False', *options, **env)
+    assert code != 0
+    assert text.splitlines()[-1].startswith(message)
+    assert 'Traceback' not in text
