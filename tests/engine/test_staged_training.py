@@ -65,7 +65,7 @@ def test_only_the_groups_of_the_stage_move(tmp_path):
     assert [stage for stage, _, _ in epochs] == ['warm'] * 2 + ['joint'] * 2 + ['last_layer'] * 2
     for stage, moved, rates in epochs:
         assert moved == GROUPS_OF_STAGE[stage]
-        assert {key for key, rate in rates.items() if rate} == {f'{g}.lr' for g in moved}
+        assert {key for key, rate in rates.items() if rate} == {'lr', *(f'{g}.lr' for g in moved)}
     assert bool(runner.model.head.prototypes_are_patches)
 
 

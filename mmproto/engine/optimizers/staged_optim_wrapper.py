@@ -76,10 +76,13 @@ class StagedOptimWrapper(OptimWrapperDict):
         return self.active.optim_context(model)
 
     def get_lr(self) -> dict[str, list[float]]:
-        """The learning rate of every group, 0 for the frozen ones."""
-        rates = dict.fromkeys(self.groups, 0.0)
-        rates.update({group['name']: group['lr'] for group in self.active.optimizer.param_groups})
-        return {f'{name}.lr': [rate] for name, rate in rates.items()}
+        """The learning rate of every group, 0 for the frozen ones.
+
+        'lr' holds those that train: MMPretrain's ``analyze_logs.py`` knows a training line by it.
+        """
+        active = {group['name']: group['lr'] for group in self.active.optimizer.param_groups}
+        rates = {f'{name}.lr': [active.get(name, 0.0)] for name in self.groups}
+        return {'lr': list(active.values()), **rates}
 
     def get_momentum(self) -> dict[str, list[float]]:
         """The momentum of the active wrapper."""
