@@ -11,6 +11,7 @@ from mmproto.apis.command_line import (
     one_line_errors,
 )
 from mmproto.apis.inferencer import ProtoPNetInferencer
+from mmproto.explain.attribution import ATTRIBUTIONS, find_attribution
 
 
 def parse_args():
@@ -29,18 +30,26 @@ def parse_args():
         metavar='DIR',
         help='pictures that the push has written; looked for beside the checkpoint by default',
     )
+    parser.add_argument(
+        '--attribution',
+        default='upsampling',
+        metavar='NAME',
+        help=f'what finds the boxes and heat maps: {", ".join(ATTRIBUTIONS)} (default upsampling)',
+    )
     parser.add_argument('--batch-size', type=int, default=16, help='pictures at once (default 16)')
     return parser.parse_args()
 
 
 def main():
     args = parse_args()
+    find_attribution(args.attribution)
     cfg = load_config(args)
     inferencer = ProtoPNetInferencer(
         cfg,
         existing_checkpoint(args.checkpoint),
         device=torch.device(get_device()),
         prototypes=args.prototypes,
+        attribution=args.attribution,
     )
     results = inferencer(
         args.images, batch_size=args.batch_size, asked=args.asked, out_dir=args.out

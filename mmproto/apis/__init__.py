@@ -2,4 +2,6 @@
 
 from mmproto.engine.push import PushReport, push_prototypes
 
-__all__ = ['PushReport', 'push_prototypes']
+from .inferencer import ProtoPNetInferencer
+
+__all__ = ['ProtoPNetInferencer', 'PushReport', 'push_prototypes']

@@ -2,26 +2,23 @@
 
 import difflib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from os.path import realpath
 from pathlib import Path
 
 import numpy as np
 import torch
-from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.apis.base import BaseInferencer
-from mmpretrain.registry import DATASETS, TRANSFORMS
 from mmpretrain.structures import DataSample
+from PIL import Image
 from torch import nn
-from torch.utils.data import Dataset
 
 from mmproto.datasets.checks import check_picture
 from mmproto.errors import InputError
+from mmproto.explain.attribution import check_attribution
 from mmproto.explain.evidence import explain
-from mmproto.explain.explained import ExplainedPicture, display_copy
+from mmproto.explain.explained import ExplainedPicture
+from mmproto.explain.explanation_sheet import explanation_sheet
 from mmproto.explain.gallery import (
     Gallery,
     NoPictures,
@@ -30,22 +27,11 @@ from mmproto.explain.gallery import (
     find_saved,
     push_folders,
 )
-from mmproto.explain.geometry import Geometry, follow
-from mmproto.explain.pages import write_explanations
+from mmproto.explain.pages import patches_warning, write_explanations
+from mmproto.explain.shown import prototype_thumbnails
 
 from .classifier import class_names, load_classifier
-
-
-@dataclass(frozen=True)
-class Given:
-    """A picture as it was given, and as it goes into the network."""
-
-    name: str
-    path: str | None
-    picture: np.ndarray
-    geometry: Geometry
-    truth: int | None
-    packed: dict
+from .picture_reader import PictureReader
 
 
 class ProtoPNetInferencer(BaseInferencer):
@@ -68,10 +54,14 @@ class ProtoPNetInferencer(BaseInferencer):
         prototypes: The folder with the pictures of the prototypes that a push has written; if
             None it is looked for beside the checkpoint, and where there is none, the training
             images are run through the network.
+        attribution: What finds the pixels that a match looks at, for its box and heat map:
+            'upsampling' of the similarity map, as in the paper, 'integrated_gradients',
+            'smooth_grad' or 'receptive_field'.
         **kwargs: As for MMPretrain's inferencers.
 
     Raises:
-        InputError: If the model is no ProtoPNet, or the checkpoint or the folder not its own.
+        InputError: If the model is no ProtoPNet, or the checkpoint or the folder not its own; or
+            if the attribution is unknown or not for this model.
     """
 
     preprocess_kwargs = {'asked'}  # noqa: RUF012 - MMPretrain's own form
@@ -83,6 +73,7 @@ class ProtoPNetInferencer(BaseInferencer):
         pretrained: str | bool = True,
         device: str | torch.device | None = None,
         prototypes: str | Path | None = None,
+        attribution: str = 'upsampling',
         **kwargs,
     ) -> None:
         init_default_scope('mmpretrain')
@@ -95,6 +86,8 @@ class ProtoPNetInferencer(BaseInferencer):
                 f'model.head is a {type(self.model.head).__name__}: only a ProtoPNetHead explains '
                 'itself by prototypes'
             )
+        check_attribution(attribution, self.model)
+        self.attribution = attribution
         self.classes = class_names(self.model)
         self.gallery = self._find_gallery(prototypes, checkpoint)
 
@@ -165,7 +158,7 @@ class ProtoPNetInferencer(BaseInferencer):
     ) -> Iterator[tuple]:
         """Load the pictures, and send them through the test pipeline."""
         names = _unique_names(inputs)
-        given = (self._take(one, name) for one, name in zip(inputs, names))
+        given = (self.reader.read(one, name) for one, name in zip(inputs, names))
         for chunk in self._get_chunk_data(given, batch_size):
             yield chunk, [one.packed['inputs'] for one in chunk], asked
 
@@ -174,7 +167,7 @@ class ProtoPNetInferencer(BaseInferencer):
         """Explain a batch."""
         chunk, pixels, asked = inputs
         data = self.model.data_preprocessor({'inputs': pixels}, training=False)
-        explanations = explain(self.model, data['inputs'], [asked] * len(chunk))
+        explanations = explain(self.model, data['inputs'], [asked] * len(chunk), self.attribution)
         return [
             ExplainedPicture(
                 one.name,
@@ -222,49 +215,17 @@ class ProtoPNetInferencer(BaseInferencer):
             )
         return results
 
+    def draw(self, explained: ExplainedPicture) -> Image.Image:
+        """The explanation as one picture: this looks like that, and the points that follow."""
+
+        def thumbnails(prototype: int) -> dict[str, np.ndarray] | None:
+            return prototype_thumbnails(self.gallery, prototype)
+
+        return explanation_sheet(explained, thumbnails, patches_warning(self.model.head))
+
     def _init_pipeline(self, cfg: Config) -> Callable:
-        return Compose([TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.pipeline])
-
-    def _take(self, given: str | np.ndarray, name: str) -> Given:
-        """Send one picture through the pipeline."""
-        if isinstance(given, np.ndarray):
-            size = given.shape[:2]
-            info = dict(img=given, img_shape=size, ori_shape=size)
-        else:
-            info = self._annotations.get(realpath(given)) or self._load(given)
-        path = None if isinstance(given, np.ndarray) else given
-        truth = info.get('gt_label')
-        packed, picture, geometry = follow(self.pipeline, dict(info))
-        return Given(name, path, display_copy(picture), geometry, truth, packed)
-
-    def _load(self, path: str) -> dict:
-        """Load a picture that no data set knows: without 'img_path' nobody asks for its box."""
-        try:
-            info = self.pipeline.transforms[0](dict(img_path=path))
-        except AssertionError:
-            raise InputError(f'{path} is a kind of picture that OpenCV cannot read') from None
-        del info['img_path']
-        return info
-
-    @cached_property
-    def _annotations(self) -> dict[str, dict]:
-        """What the test and the push set say of their pictures, by the picture's real path."""
-        datasets = [self._dataset('push_dataloader'), self._dataset('test_dataloader')]
-        return {
-            realpath(info['img_path']): info
-            for dataset in datasets
-            for info in (dataset.get_data_info(i) for i in range(len(dataset)))
-            if 'img_path' in info
-        }
-
-    def _dataset(self, loader: str) -> Dataset | list:
-        """A data set of the config, empty if it is not on this machine."""
-        if self.config.get(loader) is None:
-            return []
-        try:
-            return DATASETS.build(self.config[loader].dataset)
-        except (InputError, OSError):
-            return []
+        self.reader = PictureReader(cfg)
+        return self.reader.pipeline
 
     def _find_gallery(self, folder: str | Path | None, checkpoint: str | None) -> Gallery:
         head = self.model.head
@@ -273,8 +234,10 @@ class ProtoPNetInferencer(BaseInferencer):
         saved = find_saved(head, push_folders(Path(checkpoint))) if checkpoint else None
         if saved is not None:
             return saved
-        dataset = self._dataset('push_dataloader')
-        return TrainingPictures(self.model, dataset) if len(dataset) else NoPictures()
+        dataset = self.reader.dataset('push_dataloader')
+        if not len(dataset):
+            return NoPictures()
+        return TrainingPictures(self.model, dataset, self.attribution)
 
 
 def _unique_names(inputs: list) -> list[str]:

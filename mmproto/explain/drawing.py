@@ -5,7 +5,9 @@ from base64 import b64encode
 import cv2
 import numpy as np
 
-from mmproto.functional import Box
+from mmproto.functional import Box, upsample
+
+from .geometry import Geometry
 
 YELLOW = (0, 255, 255)
 HEAT = 0.4
@@ -57,3 +59,29 @@ def data_uri(image: np.ndarray, quality: int = 85) -> str:
     if not done:
         raise ValueError(f'no JPEG can be made of an array {image.shape} of {image.dtype}')
     return f'data:image/jpeg;base64,{b64encode(buffer).decode()}'
+
+
+def scaled_box(box: Box, size: tuple[int, int], shown: tuple[int, int]) -> Box:
+    """A box in a picture of one (height, width), in that picture shown at another size."""
+    rows, columns = (new / old for new, old in zip(shown, size))
+    top, left = min(round(box[0] * rows), shown[0] - 1), min(round(box[2] * columns), shown[1] - 1)
+    bottom, right = round(box[1] * rows), round(box[3] * columns)
+    return top, max(bottom, top + 1), left, max(right, left + 1)
+
+
+def heat_on_seen(picture: np.ndarray, geometry: Geometry, activation: np.ndarray) -> np.ndarray:
+    """The picture, at any scale, with a heat map on the part of it that the network sees.
+
+    Args:
+        picture: (height, width, 3), uint8, BGR.
+        geometry: Where the network's input comes from.
+        activation: Activation (h, w) of the network's input, at any scale.
+    """
+    top, bottom, left, right = scaled_box(geometry.seen, geometry.size, picture.shape[:2])
+    seen = picture[top:bottom, left:right]
+    result = picture.copy()
+    # OpenCV knows no half precision
+    result[top:bottom, left:right] = heat_map(
+        seen, upsample(activation.astype(np.float32), seen.shape[:2])
+    )
+    return result

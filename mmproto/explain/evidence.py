@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmproto.functional import Box, high_activation_box, squared_distances, upsample
+from mmproto.functional import Box, high_activation_box, squared_distances
+
+from .attribution import find_attribution
 
 SHOWN = 10
 
@@ -23,7 +26,8 @@ class Match:
         weight: Weight of the score in the logit of the class that is explained.
         location: Row and column of the patch in the feature map.
         box: Top, bottom, left and right of the patch in the network's input, ends exclusive.
-        similarity_map: Similarity of every place of the picture (H', W').
+        activation: How much every pixel of the network's input (H, W) matters to the score, from
+            0 to 1; in half precision, since many are held at once.
     """
 
     prototype: int
@@ -32,7 +36,7 @@ class Match:
     weight: float
     location: tuple[int, int]
     box: Box
-    similarity_map: np.ndarray = field(repr=False, compare=False)
+    activation: np.ndarray = field(repr=False, compare=False)
 
     @property
     def points(self) -> float:
@@ -74,12 +78,14 @@ class Explanation:
         rival: The class to tell it from: the predicted one if another was asked for, else the
             runner-up.
         most_similar: The most activated prototypes over all classes, weighted for ``explained``.
+        attribution: Name of the attribution that boxes and activations come from.
     """
 
     probabilities: Tensor
     explained: ClassEvidence
     rival: ClassEvidence
     most_similar: list[Match]
+    attribution: str
 
     @property
     def predicted(self) -> int:
@@ -88,35 +94,46 @@ class Explanation:
 
 
 @torch.no_grad()
-def explain(model: nn.Module, inputs: Tensor, asked: Sequence[int | None]) -> list[Explanation]:
-    """Explain a batch of pictures in one forward pass.
+def explain(
+    model: nn.Module,
+    inputs: Tensor,
+    asked: Sequence[int | None],
+    attribution: str = 'upsampling',
+) -> list[Explanation]:
+    """Explain a batch of pictures, in one forward pass unless the attribution needs more.
 
     Args:
         model: A classifier with a ``ProtoPNetHead``, in eval mode.
         inputs: Normalised pictures (N, C, H, W).
         asked: For each picture the class to explain; the predicted one where None.
+        attribution: What finds the pixels that matter to a score, one of ``ATTRIBUTIONS``; the
+            boxes are around the 5 % that matter most.
 
     Returns:
         An explanation of each picture.
+
+    Raises:
+        InputError: If the attribution is unknown, or not for this model.
     """
     feats = model.extract_feat(inputs)
     scores = model.head.pre_logits(feats)
     logits = model.head.logits(scores)
-    size = tuple(inputs.shape[-2:])
     return [
-        _explain_one(model.head, feats[-1][i], scores[i], logits[i], size, label)
+        _explain_one(model, inputs[i], feats[-1][i], scores[i], logits[i], label, attribution)
         for i, label in enumerate(asked)
     ]
 
 
 def _explain_one(
-    head: nn.Module,
+    model: nn.Module,
+    picture: Tensor,
     features: Tensor,
     scores: Tensor,
     logits: Tensor,
-    size: tuple[int, int],
     asked: int | None,
+    attribution: str,
 ) -> Explanation:
+    head = model.head
     ranked = logits.argsort(descending=True, stable=True).tolist()
     explained = ranked[0] if asked is None else asked
     rival = next(label for label in ranked if label != explained)
@@ -125,7 +142,7 @@ def _explain_one(
     }
     most_similar = scores.argsort(descending=True, stable=True)[:SHOWN].tolist()
     shown = sorted({*prototypes[explained], *prototypes[rival], *most_similar})
-    places = _places(head, features, shown, size)
+    places = _places(model, picture, features, shown, attribution)
     weight = head.last_layer.weight
 
     def match(prototype: int, label: int) -> Match:
@@ -156,6 +173,7 @@ def _explain_one(
         explained=evidence(explained),
         rival=evidence(rival),
         most_similar=[match(prototype, explained) for prototype in most_similar],
+        attribution=attribution,
     )
 
 
@@ -169,17 +187,18 @@ def own_prototypes(head: nn.Module, scores: Tensor, label: int) -> Tensor:
 
 
 def _places(
-    head: nn.Module, features: Tensor, prototypes: list[int], size: tuple[int, int]
+    model: nn.Module, picture: Tensor, features: Tensor, prototypes: list[int], attribution: str
 ) -> dict[int, dict]:
     """Where in a picture each prototype is found: its cell, the box around it, and the map."""
-    maps = similarity_maps(head, features, prototypes).cpu().numpy()
+    similarity = similarity_maps(model.head, features, prototypes).cpu().numpy()
+    activations = find_attribution(attribution)(model, picture, similarity, prototypes)
     return {
         prototype: dict(
-            location=tuple(map(int, np.unravel_index(one.argmax(), one.shape))),
-            box=high_activation_box(upsample(one, size)),
-            similarity_map=one,
+            location=tuple(map(int, np.unravel_index(places.argmax(), places.shape))),
+            box=high_activation_box(activation),
+            activation=cv2.normalize(activation, None, 0, 1, cv2.NORM_MINMAX).astype(np.float16),
         )
-        for prototype, one in zip(prototypes, maps)
+        for prototype, places, activation in zip(prototypes, similarity, activations)
     }
 
 

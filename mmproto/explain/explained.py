@@ -7,6 +7,7 @@ import numpy as np
 
 from mmproto.functional import Box
 
+from .drawing import scaled_box
 from .evidence import ClassEvidence, Explanation, Match
 from .gallery import Gallery
 from .geometry import Geometry
@@ -51,16 +52,7 @@ class ExplainedPicture:
 
     def box_on_display(self, match: Match) -> Box:
         """The box of a match in the pixels of ``picture``."""
-        top, bottom, left, right = self.box(match)
-        rows, columns = (
-            shown / size for shown, size in zip(self.picture.shape[:2], self.geometry.size)
-        )
-        return (
-            int(top * rows),
-            max(round(bottom * rows), int(top * rows) + 1),
-            int(left * columns),
-            max(round(right * columns), int(left * columns) + 1),
-        )
+        return scaled_box(self.box(match), self.geometry.size, self.picture.shape[:2])
 
     def to_dict(self, gallery: Gallery) -> dict:
         """Everything but the pictures, as JSON takes it; boxes in the original's pixels."""
@@ -74,6 +66,7 @@ class ExplainedPicture:
             rival=self._evidence(one.rival, gallery),
             most_similar=[self._match(match, gallery) for match in one.most_similar],
             probabilities=[float(value) for value in one.probabilities],
+            attribution=one.attribution,
         )
 
     def class_name(self, label: int) -> str:

@@ -13,8 +13,9 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmproto.errors import InputError
-from mmproto.functional import high_activation_box, upsample
+from mmproto.functional import high_activation_box
 
+from .attribution import find_attribution
 from .drawing import draw_box, heat_map
 from .evidence import similarity_maps
 
@@ -109,13 +110,15 @@ class TrainingPictures:
     Args:
         model: The classifier, in eval mode.
         dataset: The push set.
+        attribution: What finds the boxes and heat maps, one of ``ATTRIBUTIONS``.
     """
 
     origin = 'Prototypes are shown on the training images, as the network sees them now.'
 
-    def __init__(self, model: nn.Module, dataset: Dataset) -> None:
+    def __init__(self, model: nn.Module, dataset: Dataset, attribution: str = 'upsampling') -> None:
         self.model = model
         self.dataset = dataset
+        self.attribution = find_attribution(attribution)
 
     @torch.no_grad()
     def pictures(self, prototype: int) -> PrototypePictures | None:
@@ -128,8 +131,9 @@ class TrainingPictures:
         data = self.model.data_preprocessor({'inputs': [inputs]}, training=False)
         features = self.model.extract_feat(data['inputs'])[-1][0]
         image = to_bgr(inputs)
-        similarity = similarity_maps(head, features, [prototype])[0].cpu().numpy()
-        activation = upsample(similarity, image.shape[:2])
+        similarity = similarity_maps(head, features, [prototype]).cpu().numpy()
+        picture = data['inputs'][0]
+        (activation,) = self.attribution(self.model, picture, similarity, [prototype])
         box = high_activation_box(activation)
         top, bottom, left, right = box
         return PrototypePictures(

@@ -61,6 +61,10 @@ class Geometry:
             ]
         return tuple(ends)
 
+    def to_input(self, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Points of the original picture in the pixels of the network's input, not rounded."""
+        return (y - self.start[0]) / self.step[0], (x - self.start[1]) / self.step[1]
+
 
 def follow(pipeline: Compose, info: dict) -> tuple[dict, np.ndarray, Geometry]:
     """Run a test pipeline, and note how it moves the pixels.

@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from mmproto.functional import upsample
-
-from .drawing import data_uri, heat_map, thumbnail
+from .drawing import data_uri, heat_on_seen, thumbnail
 from .evidence import ClassEvidence, Match
 from .explained import ExplainedPicture
 from .gallery import Gallery
@@ -53,17 +51,7 @@ def shown_picture(one: ExplainedPicture, side: int = SIDE) -> dict:
 
 def heat_thumbnail(one: ExplainedPicture, match: Match) -> np.ndarray:
     """The picture, small, under what matters in it to the match's prototype."""
-    picture = thumbnail(one.picture, THUMBNAIL)
-    scale = [shown / size for shown, size in zip(picture.shape[:2], one.geometry.size)]
-    top, bottom, left, right = one.geometry.seen
-    rows = slice(round(top * scale[0]), max(round(bottom * scale[0]), round(top * scale[0]) + 1))
-    columns = slice(
-        round(left * scale[1]), max(round(right * scale[1]), round(left * scale[1]) + 1)
-    )
-    part = picture[rows, columns]
-    activation = match.activation.astype(np.float32)  # OpenCV knows no half precision
-    picture[rows, columns] = heat_map(part, upsample(activation, part.shape[:2]))
-    return picture
+    return heat_on_seen(thumbnail(one.picture, THUMBNAIL), one.geometry, match.activation)
 
 
 def _shown_evidence(one: ExplainedPicture, evidence: ClassEvidence) -> dict:

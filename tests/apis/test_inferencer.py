@@ -255,7 +255,34 @@ def test_the_picture_shows_the_box_where_the_match_is(inferencer, photo):
     match = explained.explanation.explained.matches[0]
     top, bottom, left, right = explained.box(match)
     assert cv2.imread(photo)[top:bottom, left:right].size > 0
-    rows, columns = match.similarity_map.shape
+    rows, columns = (side // 16 for side in match.activation.shape)
     centre = (match.location[0] + 0.5) / rows * 90, (match.location[1] + 0.5) / columns * 150
     assert top - 90 / rows <= centre[0] <= bottom + 90 / rows
     assert left - 150 / columns <= centre[1] <= right + 150 / columns
+
+
+@pytest.mark.parametrize('attribution', ['upsampling', 'integrated_gradients'])
+def test_pages_and_figures_say_what_found_the_boxes(
+    config, checkpoint, photo, tmp_path, attribution
+):
+    inferencer = ProtoPNetInferencer(config, str(checkpoint), attribution=attribution)
+    (result,) = inferencer(photo, out_dir=tmp_path / 'out')
+    assert result['explained'].explanation.attribution == attribution
+    figures = json.loads((tmp_path / 'out' / 'photo.json').read_text())
+    assert figures['attribution'] == attribution
+    assert f'found by {attribution.replace("_", " ")}' in (tmp_path / 'out/photo.html').read_text()
+
+
+def test_the_training_images_have_the_boxes_of_the_attribution(config, checkpoint, tmp_path):
+    alone = tmp_path / 'alone.pth'
+    alone.write_bytes(checkpoint.read_bytes())
+    plain, other = (
+        ProtoPNetInferencer(config, str(alone), attribution=name).gallery.pictures(0)
+        for name in ('upsampling', 'integrated_gradients')
+    )
+    assert not np.array_equal(plain.heat, other.heat)
+
+
+def test_an_unknown_attribution_is_refused(config, checkpoint):
+    with pytest.raises(InputError, match="attribution='cam' is unknown: choose one of"):
+        ProtoPNetInferencer(config, str(checkpoint), attribution='cam')

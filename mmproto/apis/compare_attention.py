@@ -1,0 +1,99 @@
+"""Compares where a ProtoPNet and its baseline look (the paper's Figure 4)."""
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from PIL import Image
+from torch import nn
+
+from mmproto.datasets.checks import check_picture
+from mmproto.errors import InputError
+from mmproto.explain.attention_figure import Compared, attention_figure
+from mmproto.explain.class_activation import (
+    check_cam_library,
+    check_linear_head,
+    class_activations,
+)
+from mmproto.explain.pages import patches_warning
+from mmproto.explain.shown import prototype_thumbnails
+
+from .inferencer import ProtoPNetInferencer
+from .picture_reader import PictureReader
+
+SUFFIXES = ('.png', '.jpg', '.jpeg')
+
+
+def check_comparison(images: Sequence[str], out: Path) -> None:
+    """Check what a comparison needs, before a network is loaded.
+
+    Raises:
+        InputError: If the CAM library is missing, a file is no picture, or ``out`` cannot be
+            written.
+    """
+    check_cam_library()
+    if out.suffix.lower() not in SUFFIXES:
+        raise InputError(f'--out {out}: give a file name that ends with {" or ".join(SUFFIXES)}')
+    if not out.parent.is_dir() or out.is_dir():
+        raise InputError(f'--out {out}: give a file in a folder that is there')
+    if not os.access(out.parent, os.W_OK):
+        raise InputError(
+            f'--out {out}: nothing can be written in {out.parent}; give another folder'
+        )
+    for path in images:
+        check_picture(path)
+
+
+def compare_attention(
+    inferencer: ProtoPNetInferencer, baseline: nn.Module, images: Sequence[str]
+) -> Image.Image:
+    """Draw where both networks look, a row for each picture.
+
+    .. code:: python
+
+        inferencer = ProtoPNetInferencer('configs/protopnet/vgg19_cub.py', 'epoch_91.pth')
+        baseline = load_classifier('configs/baseline/vgg19_cub.py', 'baseline.pth')
+        compare_attention(inferencer, baseline, ['bird.jpg']).save('attention.png')
+
+    Args:
+        inferencer: Explains the ProtoPNet.
+        baseline: A classifier with a linear head, from :func:`load_classifier`. Each network gets
+            the pictures by its own config's test pipeline.
+        images: Files.
+
+    Raises:
+        InputError: If the baseline has no linear head, or other classes than the ProtoPNet.
+    """
+    check_linear_head(baseline)
+    check_same_classes(inferencer.model, baseline)
+    baseline.to(next(inferencer.model.parameters()).device)
+    reader = PictureReader(baseline._config)
+    compared = []
+    for result in inferencer(list(images)):
+        explained = result['explained']
+        given = reader.read(explained.path, explained.name)
+        pixels = {'inputs': [given.packed['inputs']]}
+        inputs = baseline.data_preprocessor(pixels, training=False)['inputs']
+        (activation,) = class_activations(baseline, inputs)
+        compared.append(Compared(explained, given.picture, given.geometry, activation))
+    gallery = inferencer.gallery
+    thumbnails = cache(lambda prototype: prototype_thumbnails(gallery, prototype))
+    return attention_figure(compared, thumbnails, patches_warning(inferencer.model.head))
+
+
+def check_same_classes(protopnet: nn.Module, baseline: nn.Module) -> None:
+    """Raise an InputError for a baseline that does not tell the ProtoPNet's classes apart."""
+    counts = protopnet.head.num_classes, baseline.head.num_classes
+    if counts[0] != counts[1]:
+        raise InputError(
+            f'the ProtoPNet has {counts[0]} classes and the baseline has {counts[1]}: give a '
+            'baseline of the same classes'
+        )
+    known = [(model._dataset_meta or {}).get('classes') or () for model in (protopnet, baseline)]
+    for label, (ours, theirs) in enumerate(zip(*known)):
+        if ours != theirs:
+            raise InputError(
+                f'class {label} is {ours!r} for the ProtoPNet and {theirs!r} for the baseline: '
+                'give a baseline of the same classes'
+            )

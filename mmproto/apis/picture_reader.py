@@ -1,0 +1,92 @@
+"""Reads single pictures as a network's test set does."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from os.path import realpath
+
+import numpy as np
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmpretrain.registry import DATASETS, TRANSFORMS
+from torch.utils.data import Dataset
+
+from mmproto.errors import InputError
+from mmproto.explain.explained import display_copy
+from mmproto.explain.geometry import Geometry, follow
+
+
+@dataclass(frozen=True)
+class Given:
+    """A picture as it was given, and as it goes into the network."""
+
+    name: str
+    path: str | None
+    picture: np.ndarray
+    geometry: Geometry
+    truth: int | None
+    packed: dict
+
+
+class PictureReader:
+    """Sends single pictures through a config's test pipeline.
+
+    A picture that the config's test or push set lists is cropped as it is there, and its true
+    class is told; any other one is taken whole.
+
+    Args:
+        config: The config of a classifier.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        steps = config.test_dataloader.dataset.pipeline
+        self.pipeline = Compose([TRANSFORMS.build(step) for step in steps])
+
+    def read(self, given: str | np.ndarray, name: str) -> Given:
+        """Read one picture.
+
+        Args:
+            given: A file, or an array (height, width, 3) in BGR order.
+            name: What to call it.
+
+        Raises:
+            InputError: If the pipeline cannot read it.
+        """
+        if isinstance(given, np.ndarray):
+            size = given.shape[:2]
+            info = dict(img=given, img_shape=size, ori_shape=size)
+        else:
+            info = self._annotations.get(realpath(given)) or self._load(given)
+        path = None if isinstance(given, np.ndarray) else given
+        truth = info.get('gt_label')
+        packed, picture, geometry = follow(self.pipeline, dict(info))
+        return Given(name, path, display_copy(picture), geometry, truth, packed)
+
+    def dataset(self, loader: str) -> Dataset | list:
+        """A data set of the config, empty if it is not on this machine."""
+        if self.config.get(loader) is None:
+            return []
+        try:
+            return DATASETS.build(self.config[loader].dataset)
+        except (InputError, OSError):
+            return []
+
+    def _load(self, path: str) -> dict:
+        """Load a picture that no data set knows: without 'img_path' nobody asks for its box."""
+        try:
+            info = self.pipeline.transforms[0](dict(img_path=path))
+        except AssertionError:
+            raise InputError(f'{path} is a kind of picture that OpenCV cannot read') from None
+        del info['img_path']
+        return info
+
+    @cached_property
+    def _annotations(self) -> dict[str, dict]:
+        """What the test and the push set say of their pictures, by the picture's real path."""
+        datasets = [self.dataset('push_dataloader'), self.dataset('test_dataloader')]
+        return {
+            realpath(info['img_path']): info
+            for dataset in datasets
+            for info in (dataset.get_data_info(i) for i in range(len(dataset)))
+            if 'img_path' in info
+        }
