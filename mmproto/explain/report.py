@@ -37,13 +37,14 @@ class PrototypeReport:
     Attributes:
         number: Its number.
         label: Its class, -1 for none.
-        weight: Its weight in the logit of its class.
-        fires_own: Share of the test images of its class that make it fire.
-        fires_other: Share of all other test images that make it fire.
+        weight: Its weight in the logit of its class, of ``strongest_class`` if it has none.
+        fires_own: Share of the test images of its class that make it fire, nan if there are none.
+        fires_other: Share of all other test images that make it fire, likewise.
         nearest_train: The nearest patches of the push set, one an image, the nearest first.
         nearest_test: The nearest patches of the test set, likewise.
         twins: Numbers of other prototypes on the same patch.
-        parts: Names of the parts inside its box, None where the data knows no parts.
+        parts: Names of the parts inside its box on its training image, None where the data knows
+            no parts, or not the image.
         strongest_class: The class to whose logit it adds most.
     """
 
@@ -63,9 +64,10 @@ class PrototypeReport:
         """What speaks against trusting the prototype, in words; empty if nothing does."""
         found = []
         if self.twins:
-            found.append(f'shares its patch with {len(self.twins)} other prototypes')
+            others = 'another prototype' if len(self.twins) == 1 else f'{len(self.twins)} others'
+            found.append(f'shares its patch with {others}')
         if self.parts == []:
-            found.append('looks at background: no part is in its box')
+            found.append('may look at background: no part that is annotated is in its box')
         own = sum(sighting.label == self.label for sighting in self.nearest_train)
         if self.label >= 0 and own < len(self.nearest_train) / 2:
             found.append(
@@ -113,11 +115,16 @@ class PartTruth:
         on_object: Share of their boxes that lie on the object: a visible part is inside.
         on_same_part: Share of their boxes that hold a part that the prototype's own training
             patch holds, out of the prototypes whose patch holds one.
+        chance_on_object: Share of the same boxes that hold a part of another test image.
+        chance_on_same_part: Share of the same boxes that hold the prototype's part of another
+            test image.
     """
 
     images: int
     on_object: float
     on_same_part: float
+    chance_on_object: float
+    chance_on_same_part: float
 
 
 @dataclass(frozen=True)

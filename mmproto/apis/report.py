@@ -1,0 +1,200 @@
+"""Looks at a whole ProtoPNet: its prototypes, its pushes, its predictions on the test set."""
+
+from itertools import compress, groupby
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from mmpretrain.registry import DATASETS
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmproto.datasets.checks import check_labels, labels_of
+from mmproto.errors import InputError
+from mmproto.explain.explained import ExplainedPicture
+from mmproto.explain.latent import latent_map
+from mmproto.explain.pages import patches_warning
+from mmproto.explain.parts import inside, part_names, part_truth, parts_of_images
+from mmproto.explain.pushes import push_records
+from mmproto.explain.report import ModelReport, PartTruth, PrototypeReport
+from mmproto.explain.sightings import Boxes, find_boxes, nearest_images, nearest_sightings
+from mmproto.explain.survey import Survey, Surveyed, survey
+from mmproto.explain.trust import confusion, firing_shares, own_patches, twins
+
+from .inferencer import ProtoPNetInferencer
+
+NEAREST = 5
+EXPLAINED = 12
+
+
+def analyse(
+    inferencer: ProtoPNetInferencer, config: str, checkpoint: str, batch_size: int = 32
+) -> ModelReport:
+    """Look at a model with the test and the push set of its config.
+
+    Args:
+        inferencer: The model, with its config and the pictures of its prototypes.
+        config: The config's file, for its name.
+        checkpoint: The model's checkpoint, for its name and for the pushes in its folder.
+        batch_size: How many images go through the network at once.
+
+    Returns:
+        All that there is to say. Without the training images the nearest training patches and
+        the parts of the prototypes are missing, and ``origin`` says so.
+
+    Raises:
+        InputError: If the test set is not there, or not of the model's classes.
+    """
+    model, head = inferencer.model, inferencer.model.head
+    test, push = _test_set(inferencer.config, head.num_classes), _push_set(inferencer.config)
+    splits = {} if push is None else {'train': push}
+    splits = {
+        name: Surveyed(dataset, survey(model, dataset, batch_size, f'{name} set'))
+        for name, dataset in {**splits, 'test': test}.items()
+    }
+    tested = splits['test'].survey
+    prototypes, truth = _look_at_prototypes(model, splits, batch_size)
+    right, mistakes = choose_explained(tested, EXPLAINED)
+    explained = _explain(inferencer, test, [*right, *mistakes], batch_size)
+    return ModelReport(
+        config=Path(config).name,
+        checkpoint=Path(checkpoint).name,
+        classes=inferencer.classes,
+        confusion=confusion(tested),
+        prototypes=prototypes,
+        right=[explained[image] for image in right if image in explained],
+        mistakes=[explained[image] for image in mistakes if image in explained],
+        pushes=push_records(Path(checkpoint).parent),
+        truth=truth,
+        latent=latent_map(model, splits, batch_size),
+        warning=patches_warning(head),
+        origin=f'{inferencer.gallery.origin}{_missing(head, splits)}',
+    )
+
+
+def choose_explained(tested: Survey, count: int) -> tuple[list[int], list[int]]:
+    """Images to show: classified correctly, spread over the classes, and classified wrongly.
+
+    Args:
+        tested: The test images.
+        count: How many of each kind at most.
+
+    Returns:
+        Of the correct ones the most confident of every class, then the second of every class and
+        so on; of the wrong ones the most confident.
+    """
+    ranked = np.argsort(-tested.confidence, kind='stable')
+    correct = (tested.predicted == tested.label)[ranked]
+    by_class = sorted(ranked[correct], key=lambda image: tested.label[image])
+    groups = groupby(by_class, key=lambda image: tested.label[image])
+    places = {image: place for _, group in groups for place, image in enumerate(group)}
+    right = sorted(ranked[correct], key=places.get)
+    return [int(i) for i in right[:count]], [int(i) for i in ranked[~correct][:count]]
+
+
+def _test_set(config: Config, num_classes: int) -> Dataset:
+    if config.get('test_dataloader') is None:
+        raise InputError('the config has no test_dataloader: add one that gives the test images')
+    try:
+        dataset = DATASETS.build(config.test_dataloader.dataset)
+    except OSError as error:
+        raise InputError(
+            f'test_dataloader finds no images ({error}): set data_root, as by --cfg-options '
+            'data_root=DIR'
+        ) from None
+    check_labels(labels_of(dataset), num_classes, 'test_dataloader')
+    return dataset
+
+
+def _push_set(config: Config) -> Dataset | None:
+    """The training images as they are, None if they are not on this machine."""
+    if config.get('push_dataloader') is None:
+        return None
+    try:
+        return DATASETS.build(config.push_dataloader.dataset)
+    except (InputError, OSError):
+        return None
+
+
+def _missing(head: nn.Module, splits: dict[str, Surveyed]) -> str:
+    """What the data of the config does not tell of the training images."""
+    if 'train' not in splits:
+        return (
+            " The config's push_dataloader finds no training images: the training patches nearest "
+            'to each prototype are not known.'
+        )
+    pushed = bool((head.prototype_image >= 0).any())
+    if pushed and not own_patches(head, splits['train'].survey):
+        return (
+            " The config's push_dataloader does not give the images that the prototypes were "
+            'pushed onto: what parts they hold is not known.'
+        )
+    return ''
+
+
+def _look_at_prototypes(
+    model: nn.Module, splits: dict[str, Surveyed], batch_size: int
+) -> tuple[list[PrototypeReport], PartTruth | None]:
+    """What there is to know of every prototype, and how well boxes and parts agree."""
+    head, tested = model.head, splits['test'].survey
+    labels = head.prototype_class.tolist()
+    own = own_patches(head, splits['train'].survey) if 'train' in splits else []
+    activated = [(i, j) for i, row in enumerate(tested.most_activated.tolist()) for j in row]
+    boxes = {
+        split: _boxes(model, splits[split], more, batch_size, split)
+        for split, more in (('train', own), ('test', activated))
+        if split in splits
+    }
+    nearest = {
+        split: nearest_sightings(splits[split].survey, NEAREST, found, split)
+        for split, found in boxes.items()
+    }
+    names = {split: part_names(one.dataset) for split, one in splits.items()}
+    held, truth = {}, None
+    if names.get('train'):
+        parts = parts_of_images(splits['train'].dataset, (image for image, _ in own))
+        held = {j: inside(parts[image], boxes['train'][image, j]) for image, j in own}
+    if held and names['test'] == names['train']:
+        parts = parts_of_images(splits['test'].dataset, range(len(tested.label)))
+        own_parts = [held.get(j) for j in range(len(labels))]
+        truth = part_truth(tested.most_activated, boxes['test'], parts, own_parts)
+
+    weight = head.last_layer.weight.detach().cpu().numpy()
+    strongest = weight.argmax(axis=0).tolist()
+    fires_own, fires_other = firing_shares(tested, np.array(labels)).tolist()
+    twins_of = twins(head)
+    prototypes = [
+        PrototypeReport(
+            number=j,
+            label=label,
+            weight=float(weight[label if label >= 0 else strongest[j], j]),
+            fires_own=fires_own[j],
+            fires_other=fires_other[j],
+            nearest_train=nearest['train'][j] if 'train' in nearest else [],
+            nearest_test=nearest['test'][j],
+            twins=twins_of[j],
+            parts=list(compress(names['train'], held[j])) if j in held else None,
+            strongest_class=strongest[j],
+        )
+        for j, label in enumerate(labels)
+    ]
+    return prototypes, truth
+
+
+def _boxes(
+    model: nn.Module, one: Surveyed, more: list[tuple[int, int]], batch_size: int, split: str
+) -> Boxes:
+    """The boxes of every prototype's nearest patches, and of more pairs."""
+    shown = nearest_images(one.survey.score, NEAREST)
+    pairs = [(image, j) for j, images in enumerate(shown.tolist()) for image in images]
+    return find_boxes(model, one.dataset, [*pairs, *more], batch_size, f'{split} boxes')
+
+
+def _explain(
+    inferencer: ProtoPNetInferencer, dataset: Dataset, images: list[int], batch_size: int
+) -> dict[int, ExplainedPicture]:
+    """Explanations by image; of a data set without files there are none."""
+    paths = {image: dataset.get_data_info(image).get('img_path') for image in images}
+    paths = {image: path for image, path in paths.items() if path is not None}
+    results = inferencer(list(paths.values()), batch_size=batch_size) if paths else []
+    return {image: result['explained'] for image, result in zip(paths, results)}

@@ -1,0 +1,225 @@
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner, save_checkpoint
+from mmpretrain import get_model
+from mmpretrain.registry import DATASETS
+
+from mmproto.apis import push_prototypes
+from mmproto.apis.inferencer import ProtoPNetInferencer
+from mmproto.apis.report import analyse, choose_explained
+from mmproto.datasets.birds import CUB_PARTS, make_birds
+from mmproto.errors import InputError
+from mmproto.explain.survey import Survey
+from tests.toy import ArrayDataset
+
+CONFIG = Path(__file__).parents[2] / 'configs/protopnet/resnet10t_birds.py'
+
+
+@pytest.fixture(scope='module')
+def birds(tmp_path_factory):
+    return make_birds(tmp_path_factory.mktemp('data') / 'birds', train=2, test=1, size=64)
+
+
+@pytest.fixture(scope='module')
+def config(birds):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('DATA_ROOT', str(birds))
+        cfg = Config.fromfile(CONFIG)
+    for name in ('push_dataloader', 'test_dataloader'):
+        cfg[name].update(num_workers=0)
+    return cfg
+
+
+def pushed_checkpoint(config, folder):
+    """A pushed model, as a training would leave it."""
+    init_default_scope('mmpretrain')
+    torch.manual_seed(0)
+    model = get_model(config)
+    torch.nn.init.normal_(model.head.last_layer.weight)
+    dataloader = Runner.build_dataloader(config.push_dataloader)
+    push_prototypes(model, dataloader, folder / 'prototypes' / 'epoch_1')
+    meta = dict(dataset_meta=dict(classes=dataloader.dataset.metainfo['classes']))
+    save_checkpoint(dict(meta=meta, state_dict=model.state_dict()), str(folder / 'epoch_1.pth'))
+    return str(folder / 'epoch_1.pth')
+
+
+@pytest.fixture(scope='module')
+def checkpoint(config, tmp_path_factory):
+    return pushed_checkpoint(config, tmp_path_factory.mktemp('work'))
+
+
+@pytest.fixture(scope='module')
+def inferencer(config, checkpoint):
+    return ProtoPNetInferencer(config, checkpoint)
+
+
+@pytest.fixture(scope='module')
+def report(inferencer, checkpoint):
+    return analyse(inferencer, str(CONFIG), checkpoint, batch_size=5)
+
+
+def test_the_figures_are_those_of_the_test_set(report, inferencer, config):
+    data = Runner.build_dataloader(config.test_dataloader)
+    with torch.no_grad():
+        samples = [sample for batch in data for sample in inferencer.model.test_step(batch)]
+    matrix = np.zeros((12, 12), int)
+    for sample in samples:
+        matrix[int(sample.gt_label), int(sample.pred_label)] += 1
+    assert (report.confusion == matrix).all()
+    assert report.accuracy == pytest.approx(np.trace(matrix) / 12)
+    assert (report.config, report.checkpoint) == ('resnet10t_birds.py', 'epoch_1.pth')
+    assert report.classes == inferencer.classes
+    assert report.warning is None
+    assert [push.name for push in report.pushes] == ['epoch_1']
+    assert len(report.latent.label) == 60 + 24 + 12
+
+
+def test_every_test_image_of_so_few_is_explained(report):
+    assert len(report.right) + len(report.mistakes) == 12
+    assert len({one.path for one in [*report.right, *report.mistakes]}) == 12
+    for one in report.right:
+        assert one.explanation.predicted == one.truth
+    for one in report.mistakes:
+        assert one.explanation.predicted != one.truth
+    sure = [float(one.explanation.probabilities.max()) for one in report.mistakes]
+    assert sure == pytest.approx(sorted(sure, reverse=True), abs=1e-6)
+
+
+def test_every_prototype_is_told_of(report, inferencer):
+    head = inferencer.model.head
+    assert [one.number for one in report.prototypes] == list(range(60))
+    for one in report.prototypes:
+        j = one.number
+        weight = head.last_layer.weight[:, j].detach()
+        assert one.label == j // 5
+        assert one.weight == float(weight[one.label])
+        assert one.strongest_class == int(weight.argmax())
+        assert set(one.parts) <= set(CUB_PARTS)
+        own = one.nearest_train[0]
+        best = float(head.similarities(torch.tensor(0.0)))
+        assert own.similarity == pytest.approx(best, abs=0.05)  # it is a patch of the push set
+        if not one.twins:
+            assert own.image == int(head.prototype_image[j])
+        for nearest, split in ((one.nearest_train, 'train'), (one.nearest_test, 'test')):
+            assert len(nearest) == 5
+            assert {seen.split for seen in nearest} == {split}
+            scores = [seen.similarity for seen in nearest]
+            assert scores == sorted(scores, reverse=True)
+    assert any(one.parts for one in report.prototypes)
+    assert report.truth.images == 12
+    assert 0 <= report.truth.on_same_part <= report.truth.on_object <= 1
+
+
+def test_without_training_images_the_rest_is_told(inferencer, checkpoint, birds, report):
+    gone = copy.copy(inferencer)
+    gone.config = copy.deepcopy(inferencer.config)
+    gone.config.push_dataloader.dataset.data_root = str(birds / 'gone')
+    found = analyse(gone, str(CONFIG), checkpoint)
+    assert (found.confusion == report.confusion).all()
+    assert found.truth is None
+    assert 'finds no training images' in found.origin
+    assert 'finds no training images' not in report.origin
+    for one, full in zip(found.prototypes, report.prototypes):
+        assert one.nearest_train == []
+        assert one.parts is None
+        assert [seen.image for seen in one.nearest_test] == [
+            seen.image for seen in full.nearest_test
+        ]
+        assert one.fires_own == full.fires_own
+
+
+def test_the_images_of_another_push_tell_no_parts(inferencer, checkpoint, report):
+    other = copy.copy(inferencer)
+    other.config = copy.deepcopy(inferencer.config)
+    other.config.push_dataloader.dataset.pipeline.insert(
+        2, dict(type='RandomFlip', prob=1.0, direction='horizontal')
+    )
+    found = analyse(other, str(CONFIG), checkpoint)
+    assert 'does not give the images that the prototypes were pushed onto' in found.origin
+    assert 'does not give' not in report.origin
+    assert {one.parts for one in found.prototypes} == {None}
+    assert found.truth is None
+
+
+def test_a_model_that_has_never_been_pushed(config, tmp_path):
+    torch.manual_seed(0)
+    model = get_model(config)
+    model.head.prototype_class.fill_(-1)
+    save_checkpoint(dict(meta={}, state_dict=model.state_dict()), str(tmp_path / 'new.pth'))
+    inferencer = ProtoPNetInferencer(config, str(tmp_path / 'new.pth'))
+    found = analyse(inferencer, str(CONFIG), str(tmp_path / 'new.pth'))
+    assert 'never been pushed' in found.warning
+    assert 'does not give' not in found.origin
+    assert found.pushes == []
+    assert found.truth is None
+    weights = inferencer.model.head.last_layer.weight.detach()
+    for one in found.prototypes:
+        assert one.label == -1
+        assert one.parts is None
+        assert np.isnan(one.fires_own)
+        assert one.weight == float(weights[:, one.number].max())
+        assert one.concerns == []
+
+
+def test_a_missing_test_set_is_named(inferencer, checkpoint, birds):
+    gone = copy.copy(inferencer)
+    gone.config = copy.deepcopy(inferencer.config)
+    dataset = gone.config.test_dataloader.dataset
+    dataset.data_root = str(birds / 'gone')
+    with pytest.raises(InputError, match='data_root'):
+        analyse(gone, str(CONFIG), checkpoint)
+    folder = dict(type='CustomDataset', data_root=str(birds / 'gone'), pipeline=dataset.pipeline)
+    gone.config.test_dataloader.dataset = folder
+    with pytest.raises(InputError, match='set data_root') as error:
+        analyse(gone, str(CONFIG), checkpoint)
+    assert '\n' not in str(error.value)
+    gone.config.pop('test_dataloader')
+    with pytest.raises(InputError, match='has no test_dataloader'):
+        analyse(gone, str(CONFIG), checkpoint)
+
+
+@DATASETS.register_module()
+class FilelessDataset(ArrayDataset):
+    """Pictures in memory, as CIFAR's are."""
+
+    def get_data_info(self, index):
+        return dict(gt_label=int(self.labels[index]))
+
+
+def test_pictures_without_parts_and_files(inferencer, checkpoint):
+    other = copy.copy(inferencer)
+    other.config = copy.deepcopy(inferencer.config)
+    dataset = dict(type='FilelessDataset', num_classes=12, count=15, size=96)
+    other.config.test_dataloader.dataset = other.config.push_dataloader.dataset = dataset
+    found = analyse(other, str(CONFIG), checkpoint)
+    assert found.confusion.sum() == 15
+    assert 'does not give the images that the prototypes were pushed onto' in found.origin
+    assert found.truth is None
+    assert {one.parts for one in found.prototypes} == {None}
+    assert found.right == found.mistakes == []
+
+
+@given(st.integers(0, 99), st.integers(1, 20), st.integers(1, 6))
+def test_the_most_confident_are_explained(seed, images, count):
+    rng = np.random.default_rng(seed)
+    logit = rng.normal(size=(images, 4)).astype(np.float32)
+    survey = Survey(np.zeros((images, 1)), None, logit, rng.integers(4, size=images))
+    right, mistakes = choose_explained(survey, count)
+    sure = survey.confidence
+    wrong = [i for i in range(images) if logit[i].argmax() != survey.label[i]]
+    assert mistakes == sorted(wrong, key=lambda i: -sure[i])[:count]
+
+    def place(image):
+        right = set(range(images)) - set(wrong)
+        same = [i for i in sorted(right) if survey.label[i] == survey.label[image]]
+        return sorted(same, key=lambda i: -sure[i]).index(image), -sure[image]
+
+    assert right == sorted(set(range(images)) - set(wrong), key=place)[:count]
