@@ -19,6 +19,7 @@ from mmproto.explain.attribution import check_attribution
 from mmproto.explain.evidence import explain
 from mmproto.explain.explained import ExplainedPicture
 from mmproto.explain.explanation_sheet import explanation_sheet
+from mmproto.explain.files import make_writable
 from mmproto.explain.gallery import (
     Gallery,
     NoPictures,
@@ -122,7 +123,7 @@ class ProtoPNetInferencer(BaseInferencer):
             if isinstance(given, str):
                 check_picture(given)
         if out_dir is not None:
-            _check_writable(Path(out_dir))
+            make_writable(Path(out_dir))
         return super().__call__(
             inputs, return_datasamples, batch_size, asked=label, out_dir=out_dir
         )
@@ -257,19 +258,3 @@ def _data_sample(one: ExplainedPicture) -> DataSample:
     sample.set_pred_label(one.explanation.predicted)
     sample.set_field(one, 'explained')
     return sample
-
-
-def _check_writable(folder: Path) -> None:
-    """Make a folder.
-
-    Raises:
-        InputError: If that cannot be, or nothing can be written in it.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / '.writable').touch()
-        (folder / '.writable').unlink()
-    except OSError as error:
-        raise InputError(
-            f'--out {folder} cannot be written ({error.strerror}): give another folder'
-        ) from None

@@ -39,6 +39,7 @@ class PictureReader:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self._datasets: dict[str, Dataset | list] = {}
         steps = config.test_dataloader.dataset.pipeline
         self.pipeline = Compose([TRANSFORMS.build(step) for step in steps])
 
@@ -63,13 +64,14 @@ class PictureReader:
         return Given(name, path, display_copy(picture), geometry, truth, packed)
 
     def dataset(self, loader: str) -> Dataset | list:
-        """A data set of the config, empty if it is not on this machine."""
-        if self.config.get(loader) is None:
-            return []
-        try:
-            return DATASETS.build(self.config[loader].dataset)
-        except (InputError, OSError):
-            return []
+        """The data set of one of the config's loaders, empty if it is not on this machine."""
+        if loader not in self._datasets:
+            config = self.config.get(loader)
+            try:
+                self._datasets[loader] = DATASETS.build(config.dataset) if config else []
+            except (InputError, OSError):
+                self._datasets[loader] = []
+        return self._datasets[loader]
 
     def _load(self, path: str) -> dict:
         """Load a picture that no data set knows: without 'img_path' nobody asks for its box."""

@@ -46,11 +46,12 @@ def analyse(
         InputError: If the test set is not there, or not of the model's classes.
     """
     model, head = inferencer.model, inferencer.model.head
-    test, push = _test_set(inferencer.config, head.num_classes), _push_set(inferencer.config)
-    splits = {} if push is None else {'train': push}
+    test = _test_set(inferencer.config, head.num_classes)
+    sets = {'train': inferencer.reader.dataset('push_dataloader'), 'test': test}
     splits = {
         name: Surveyed(dataset, survey(model, dataset, batch_size, f'{name} set'))
-        for name, dataset in {**splits, 'test': test}.items()
+        for name, dataset in sets.items()
+        if len(dataset)
     }
     tested = splits['test'].survey
     prototypes, truth = _look_at_prototypes(model, splits, batch_size)
@@ -104,16 +105,6 @@ def _test_set(config: Config, num_classes: int) -> Dataset:
         ) from None
     check_labels(labels_of(dataset), num_classes, 'test_dataloader')
     return dataset
-
-
-def _push_set(config: Config) -> Dataset | None:
-    """The training images as they are, None if they are not on this machine."""
-    if config.get('push_dataloader') is None:
-        return None
-    try:
-        return DATASETS.build(config.push_dataloader.dataset)
-    except (InputError, OSError):
-        return None
 
 
 def _missing(head: nn.Module, splits: dict[str, Surveyed]) -> str:

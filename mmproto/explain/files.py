@@ -1,9 +1,11 @@
-"""Writes files whole, or not at all."""
+"""Folders to write to, and files that are written whole or not at all."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from mmproto.errors import InputError
 
 
 @contextmanager
@@ -15,3 +17,19 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def make_writable(folder: Path) -> None:
+    """Make a folder, and see that something can be written in it.
+
+    Raises:
+        InputError: If not.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / '.writable').touch()
+        (folder / '.writable').unlink()
+    except OSError as error:
+        raise InputError(
+            f'--out {folder} cannot be written ({error.strerror}): give another folder'
+        ) from None

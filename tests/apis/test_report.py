@@ -23,6 +23,15 @@ from tests.toy import ArrayDataset
 CONFIG = Path(__file__).parents[2] / 'configs/protopnet/resnet10t_birds.py'
 
 
+def reconfigured(inferencer):
+    """A copy of the inferencer whose config can be changed."""
+    other = copy.copy(inferencer)
+    other.reader = copy.copy(inferencer.reader)
+    other.config = other.reader.config = copy.deepcopy(inferencer.config)
+    other.reader._datasets = {}
+    return other
+
+
 @pytest.fixture(scope='module')
 def birds(tmp_path_factory):
     return make_birds(tmp_path_factory.mktemp('data') / 'birds', train=2, test=1, size=64)
@@ -119,8 +128,7 @@ def test_every_prototype_is_told_of(report, inferencer):
 
 
 def test_without_training_images_the_rest_is_told(inferencer, checkpoint, birds, report):
-    gone = copy.copy(inferencer)
-    gone.config = copy.deepcopy(inferencer.config)
+    gone = reconfigured(inferencer)
     gone.config.push_dataloader.dataset.data_root = str(birds / 'gone')
     found = analyse(gone, str(CONFIG), checkpoint)
     assert (found.confusion == report.confusion).all()
@@ -137,8 +145,7 @@ def test_without_training_images_the_rest_is_told(inferencer, checkpoint, birds,
 
 
 def test_the_images_of_another_push_tell_no_parts(inferencer, checkpoint, report):
-    other = copy.copy(inferencer)
-    other.config = copy.deepcopy(inferencer.config)
+    other = reconfigured(inferencer)
     other.config.push_dataloader.dataset.pipeline.insert(
         2, dict(type='RandomFlip', prob=1.0, direction='horizontal')
     )
@@ -170,8 +177,7 @@ def test_a_model_that_has_never_been_pushed(config, tmp_path):
 
 
 def test_a_missing_test_set_is_named(inferencer, checkpoint, birds):
-    gone = copy.copy(inferencer)
-    gone.config = copy.deepcopy(inferencer.config)
+    gone = reconfigured(inferencer)
     dataset = gone.config.test_dataloader.dataset
     dataset.data_root = str(birds / 'gone')
     with pytest.raises(InputError, match='data_root'):
@@ -195,8 +201,7 @@ class FilelessDataset(ArrayDataset):
 
 
 def test_pictures_without_parts_and_files(inferencer, checkpoint):
-    other = copy.copy(inferencer)
-    other.config = copy.deepcopy(inferencer.config)
+    other = reconfigured(inferencer)
     dataset = dict(type='FilelessDataset', num_classes=12, count=15, size=96)
     other.config.test_dataloader.dataset = other.config.push_dataloader.dataset = dataset
     found = analyse(other, str(CONFIG), checkpoint)
