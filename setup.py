@@ -50,7 +50,7 @@ setup(
         # attribution, the report's map and plots, the class activation maps of a baseline
         'explain': ['captum', 'grad-cam', 'plotly', 'scikit-learn'],
         'export': ['onnx', 'onnxruntime', 'onnxscript'],
-        'notebook': ['ipykernel', 'nbclient', 'nbformat'],
+        'notebook': ['ipykernel', 'ipywidgets', 'nbclient', 'nbformat'],
         'test': [
             'mmproto[explain,export,notebook]',
             'pytest',

@@ -1,5 +1,8 @@
 #!/usr/bin/env python
-"""Time the push against a bare forward pass, and a step of each stage against a linear head.
+"""Time a push, the steps of the stages, and explanations, each against the least it could take.
+
+A push is timed against a bare forward pass, a step of each stage against a linear head's, and
+explaining pictures against MMPretrain's inferencer, which predicts and draws a picture of each.
 
 Everything is measured in turn, in one run, on random images held in memory; the ratios of the
 medians are what to quote.
@@ -9,23 +12,28 @@ import argparse
 import statistics
 import tempfile
 import time
+from pathlib import Path
 
+import cv2
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from mmpretrain import ImageClassificationInferencer
 from mmpretrain.registry import MODELS, OPTIM_WRAPPERS
 from mmpretrain.structures import DataSample
 from torch.utils.data import Dataset
 
 import mmproto  # noqa: F401
+from mmproto.apis import ProtoPNetInferencer
 from mmproto.apis.command_line import one_line_errors
 from mmproto.engine.optimizers import ProtoPNetOptimWrapperConstructor
 from mmproto.engine.push import push_prototypes
 from mmproto.errors import InputError
 
 PER_CLASS = 10
+EXPLAINED = 100
 
 
 class RandomImages(Dataset):
@@ -91,8 +99,9 @@ def report(title, seconds):
         print(f'  {name:<26}{value:9.3f} s {value / floor:8.2f}')
 
 
-def time_push(args, model, dataset):
-    loader = Runner.build_dataloader(
+def in_order(args, dataset):
+    """A loader of all images, in order."""
+    return Runner.build_dataloader(
         ConfigDict(
             batch_size=args.batch_size,
             num_workers=0,
@@ -101,6 +110,10 @@ def time_push(args, model, dataset):
             collate_fn=dict(type='default_collate'),
         )
     )
+
+
+def time_push(args, model, dataset):
+    loader = in_order(args, dataset)
 
     @torch.no_grad()
     def forward():
@@ -158,6 +171,34 @@ def time_steps(args, model, baseline, dataset):
     return time_in_turn({'linear head': baseline_step, **steps}, args.repeats)
 
 
+def time_explanations(args, model, dataset, folder):
+    pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='Resize', scale=(args.size, args.size)),
+        dict(type='PackInputs'),
+    ]
+    nothing = dict(type='CustomDataset', data_root=str(folder / 'none'), pipeline=pipeline)
+    model._config = Config(dict(test_dataloader=dict(dataset=nothing)))
+    model._dataset_meta = dataset.metainfo
+    push_prototypes(model, in_order(args, dataset), folder / 'prototypes')
+    files = [str(folder / f'{number}.jpg') for number in range(EXPLAINED)]
+    for number, file in enumerate(files):
+        picture = dataset[number % len(dataset)]['inputs'].permute(1, 2, 0).numpy()
+        cv2.imwrite(file, cv2.blur(picture, (9, 9)))
+    predict = ImageClassificationInferencer(model)
+    explain = ProtoPNetInferencer(model, prototypes=folder / 'prototypes')
+    batch = dict(batch_size=args.batch_size)
+    return time_in_turn(
+        {
+            'predict and draw': lambda: predict(files, show_dir=folder / 'drawn', **batch),
+            'predict': lambda: predict(files, **batch),
+            'explain': lambda: explain(files, **batch),
+            'explain and write': lambda: explain(files, out_dir=folder / 'written', **batch),
+        },
+        args.repeats,
+    )
+
+
 def main():
     args = parse_args()
     init_default_scope('mmpretrain')
@@ -191,6 +232,9 @@ def main():
     )
     report(f'A push over {args.images} images', time_push(args, model, dataset))
     report('A training step', time_steps(args, model, baseline, dataset))
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = time_explanations(args, model, dataset, Path(folder))
+    report(f'Explaining {EXPLAINED} pictures', seconds)
 
 
 if __name__ == '__main__':

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""See the whole method work: render birds, train with push, test, compare, show what it learnt."""
+"""See the whole method work: render birds, train with push, test, compare, explain, report."""
 
 import argparse
 import json
@@ -21,6 +21,7 @@ SHORT = {
     ],
     BASELINE: ['train_cfg.max_epochs=4'],
 }
+SHOWN = 3
 FULL = {'birds': [], PROTOPNET: [], BASELINE: []}
 
 
@@ -40,7 +41,7 @@ def run(environment, *command):
 
 
 def train_and_test(environment, out, config, settings):
-    """Train by a config, test its last checkpoint: accuracy, and epochs trained."""
+    """Train by a config, test its last checkpoint: that, and its accuracy."""
     work_dir = out / Path(config).parent.name
     options = ['--cfg-options', *settings] if settings else []
     run(environment, 'tools/train.py', config, '--work-dir', str(work_dir), *options)
@@ -50,7 +51,17 @@ def train_and_test(environment, out, config, settings):
         environment, 'tools/test.py', config, checkpoint, '--work-dir', str(work_dir),
         '--out', str(metrics),
     )  # fmt: skip
-    return json.loads(metrics.read_text())['accuracy/top1'], Path(checkpoint).stem
+    return checkpoint, json.loads(metrics.read_text())['accuracy/top1']
+
+
+def test_images(birds, count):
+    """The first test images of species spread over the data set."""
+    split = dict(line.split() for line in (birds / 'train_test_split.txt').open())
+    files = [line.split() for line in (birds / 'images.txt').open()]
+    tests = [file for number, file in files if split[number] == '0']
+    firsts = list({file.split('/')[0]: file for file in reversed(tests)}.values())[::-1]
+    chosen = firsts[1 :: max(1, len(firsts) // count)][:count]
+    return [str(birds / 'images' / file) for file in chosen]
 
 
 def main():
@@ -62,18 +73,28 @@ def main():
     environment = {**os.environ, 'DATA_ROOT': str(birds)}
     if not (birds / 'images.txt').is_file():
         run(environment, 'tools/make_birds.py', str(birds), *settings['birds'])
-    accuracy, _ = train_and_test(environment, out, PROTOPNET, settings[PROTOPNET])
+    checkpoint, accuracy = train_and_test(environment, out, PROTOPNET, settings[PROTOPNET])
     pushes = (out / 'protopnet' / 'prototypes').glob('epoch_*')
     last_push = max(pushes, key=lambda folder: int(folder.name.split('_')[1]))
     sheet = out / 'prototypes.png'
     run(environment, 'tools/prototype_sheet.py', str(last_push), '--out', str(sheet))
-    baseline, epochs = train_and_test(environment, out, BASELINE, settings[BASELINE])
+    baseline_checkpoint, baseline = train_and_test(environment, out, BASELINE, settings[BASELINE])
+    images = test_images(birds, SHOWN)
+    figure = out / 'attention.png'
+    run(
+        environment, 'tools/compare_attention.py', PROTOPNET, checkpoint, BASELINE,
+        baseline_checkpoint, *images, '--out', str(figure),
+    )  # fmt: skip
+    run(environment, 'tools/explain.py', PROTOPNET, checkpoint, *images, '--out', str(out / 'why'))
+    run(environment, 'tools/report.py', PROTOPNET, checkpoint, '--out', str(out))
     print(
-        f'\nTop-1 on the test birds, both after {epochs.split("_")[1]} epochs:\n'
+        f'\nTop-1 on the test birds, both after {Path(checkpoint).stem.split("_")[1]} epochs:\n'
         f'  ProtoPNet, prototypes pushed, last layer tuned  {accuracy:6.2f} %\n'
         f'  baseline, same backbone with a linear head      {baseline:6.2f} %\n'
+        f'The report on the model:                          {out / "report.html"}\n'
+        f'Three birds explained:                            {out / "why" / "index.html"}\n'
+        f'Beside the attention of the baseline:             {figure}\n'
         f'The prototypes, one row a species:                {sheet}\n'
-        f'Each of them, with heat map and origin:           {last_push}\n'
         f'Took {(time.time() - start) / 60:.1f} minutes.'
     )
 

@@ -12,12 +12,12 @@ from mmproto.datasets.checks import check_picture
 from mmproto.errors import InputError
 from mmproto.explain.attention_figure import Compared, attention_figure
 from mmproto.explain.class_activation import (
-    check_cam_library,
     check_linear_head,
     class_activations,
 )
 from mmproto.explain.pages import patches_warning
 from mmproto.explain.shown import prototype_thumbnails
+from mmproto.extras import need
 
 from .inferencer import ProtoPNetInferencer
 from .picture_reader import PictureReader
@@ -32,7 +32,7 @@ def check_comparison(images: Sequence[str], out: Path) -> None:
         InputError: If the CAM library is missing, a file is no picture, or ``out`` cannot be
             written.
     """
-    check_cam_library()
+    need('explain', 'pytorch_grad_cam')
     if out.suffix.lower() not in SUFFIXES:
         raise InputError(f'--out {out}: give a file name that ends with {" or ".join(SUFFIXES)}')
     if not out.parent.is_dir() or out.is_dir():

@@ -3,7 +3,6 @@
 import json
 import tempfile
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmproto.errors import InputError
+from mmproto.extras import need
 from mmproto.functional import locate_nearest
 from mmproto.models.heads import ProtoPNetHead
 from mmproto.models.necks.backbone_info import check_image_size, image_channels
@@ -48,11 +48,7 @@ def check_export(out: Path, opset: int = OPSET) -> None:
         InputError: If a package, or the folder that the file goes to, is missing, or ``opset`` is
             none that PyTorch and ONNX know.
     """
-    missing = [name for name in ('onnx', 'onnxruntime', 'onnxscript') if find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"the export needs {', '.join(missing)}: pip install 'mmproto[export]' installs them"
-        )
+    need('export', 'onnx', 'onnxruntime', 'onnxscript')
     if not out.parent.is_dir() or out.is_dir():
         raise InputError(f'--out {out}: give a file in a folder that is there')
     from onnx.defs import onnx_opset_version

@@ -1,7 +1,6 @@
 """Which pixels matter to a prototype's score: by the map of similarities, or by gradients."""
 
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 
 import cv2
 import numpy as np
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmproto.errors import InputError
+from mmproto.extras import need
 from mmproto.functional import ReceptiveField, upsample
 
 from .receptive_field import backbone_receptive_field
@@ -127,10 +127,8 @@ def find_attribution(name: str) -> Attribution:
     """
     if name not in ATTRIBUTIONS:
         raise InputError(f'attribution={name!r} is unknown: choose one of {sorted(ATTRIBUTIONS)}')
-    if name in NEED_CAPTUM and find_spec('captum') is None:
-        raise InputError(
-            f"attribution={name!r} needs captum: pip install 'mmproto[explain]' installs it"
-        )
+    if name in NEED_CAPTUM:
+        need('explain', 'captum')
     return ATTRIBUTIONS[name]
 
 

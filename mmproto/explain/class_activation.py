@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -74,14 +73,6 @@ def class_activations(model: nn.Module, inputs: Tensor) -> list[ClassActivation]
     probabilities = cam.outputs.detach().softmax(dim=1).cpu()
     model.zero_grad()
     return [ClassActivation(*one) for one in zip(probabilities, activations)]
-
-
-def check_cam_library() -> None:
-    """Raise an InputError if the library that computes the maps is not installed."""
-    if find_spec('pytorch_grad_cam') is None:
-        raise InputError(
-            "class activation maps need grad-cam: pip install 'mmproto[explain]' installs it"
-        )
 
 
 def check_linear_head(model: nn.Module) -> None:

@@ -4,9 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
-from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
 from .report import LatentMap, Sighting
@@ -96,6 +93,9 @@ def winning_patches(
 
 def on_a_plane(points: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
     """Reduce points (M, D) to two dimensions (M, 2); also says how, in words."""
+    from sklearn.decomposition import PCA  # of the extra 'explain'
+    from sklearn.manifold import TSNE
+
     reduced = PCA(min(DIMENSIONS, *points.shape), random_state=seed).fit_transform(points)
     perplexity = min(PERPLEXITY, (len(points) - 1) / 3)
     start = np.zeros((len(points), 2), np.float32)
@@ -109,5 +109,7 @@ def on_a_plane(points: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
 
 def nearest_points(points: np.ndarray, k: int) -> np.ndarray:
     """For every point (M, D) the k nearest others (M, k), the nearest first; all if fewer."""
+    from sklearn.neighbors import NearestNeighbors
+
     search = NearestNeighbors(n_neighbors=min(k, len(points) - 1)).fit(points)
     return search.kneighbors(return_distance=False)

@@ -1,0 +1,51 @@
+"""Fixtures: a pushed model of a few rendered birds, some of whose classes have wicked names."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner, save_checkpoint
+from mmpretrain import get_model
+
+from mmproto.apis import push_prototypes
+from mmproto.datasets.birds import make_birds
+
+CONFIG = Path(__file__).parents[1] / 'configs/protopnet/resnet10t_birds.py'
+WICKED = [
+    '</script><script>alert(1)</script>',
+    '"><img src=x onerror=alert(2)>',
+    '\'quoted\' & <b>"twice"</b>',
+    '<!--<script>',
+]
+
+
+@pytest.fixture(scope='module', name='birds')
+def birds_fixture(tmp_path_factory):
+    return make_birds(tmp_path_factory.mktemp('data') / 'birds', train=2, test=1, size=64)
+
+
+@pytest.fixture(scope='module', name='config')
+def config_fixture(birds):
+    init_default_scope('mmpretrain')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('DATA_ROOT', str(birds))
+        cfg = Config.fromfile(CONFIG)
+    for name in ('push_dataloader', 'test_dataloader'):
+        cfg[name].update(num_workers=0)
+    return cfg
+
+
+@pytest.fixture(scope='module', name='checkpoint')
+def checkpoint_fixture(config, tmp_path_factory):
+    """What a training would leave, with the pictures of the push."""
+    folder = tmp_path_factory.mktemp('work')
+    torch.manual_seed(0)
+    model = get_model(config)
+    dataloader = Runner.build_dataloader(config.push_dataloader)
+    push_prototypes(model, dataloader, folder / 'prototypes' / 'epoch_1')
+    names = [*WICKED, *dataloader.dataset.metainfo['classes'][len(WICKED) :]]
+    meta = dict(dataset_meta=dict(classes=names))
+    save_checkpoint(dict(meta=meta, state_dict=model.state_dict()), str(folder / 'epoch_1.pth'))
+    return folder / 'epoch_1.pth'

@@ -1,0 +1,59 @@
+#!/usr/bin/env python
+"""Report on a whole model: one page for whoever decides whether to trust it."""
+
+from pathlib import Path
+
+import torch
+from mmengine.device import get_device
+
+from mmproto.apis.command_line import (
+    config_parser,
+    existing_checkpoint,
+    load_config,
+    one_line_errors,
+)
+from mmproto.apis.inferencer import ProtoPNetInferencer
+from mmproto.apis.report import analyse
+from mmproto.explain.files import make_writable
+from mmproto.explain.report_page import truth_in_words, write_report
+from mmproto.extras import need
+
+
+def parse_args():
+    parser = config_parser(__doc__)
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', required=True, metavar='DIR', help='where report.html goes')
+    parser.add_argument(
+        '--prototypes',
+        metavar='DIR',
+        help='pictures that the push has written; looked for beside the checkpoint by default',
+    )
+    parser.add_argument('--batch-size', type=int, default=32, help='images at once (default 32)')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    need('explain', 'plotly', 'sklearn')
+    cfg, checkpoint = load_config(args), existing_checkpoint(args.checkpoint)
+    make_writable(Path(args.out))
+    inferencer = ProtoPNetInferencer(
+        cfg,
+        checkpoint,
+        device=torch.device(get_device()),
+        prototypes=args.prototypes,
+    )
+    report = analyse(inferencer, args.config, checkpoint, args.batch_size)
+    loaders = dict(train='push_dataloader', test='test_dataloader')
+    datasets = {split: inferencer.reader.dataset(name) for split, name in loaders.items()}
+    file = Path(args.out) / 'report.html'
+    write_report(report, inferencer.gallery, datasets, file)
+    print(f'Accuracy {report.accuracy:.1%} on {report.confusion.sum()} test images.')
+    if report.truth:
+        print(truth_in_words(report.truth))
+    print(f'The report is in {file}')
+
+
+if __name__ == '__main__':
+    with one_line_errors():
+        main()
