@@ -1,7 +1,8 @@
 """Draws an explanation as one picture: this looks like that, and the points that follow."""
 
+import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from textwrap import shorten
 
 import cv2
@@ -60,6 +61,16 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(size)
 
 
+@lru_cache(4096)  # most words come again on the next sheet
+def _written(text: str, size: int, bold: bool) -> Image.Image:
+    """A line as a mask; its corner is where the line begins."""
+    stroke = 0.4 * bold
+    right, bottom = _font(size).getbbox(text, stroke_width=stroke)[2:]
+    mask = Image.new('L', (max(1, math.ceil(right)), max(1, math.ceil(bottom))))
+    ImageDraw.Draw(mask).text((0, 0), text, fill=255, font=_font(size), stroke_width=stroke)
+    return mask
+
+
 class Sheet:
     """A white picture to put pictures and words on."""
 
@@ -77,8 +88,8 @@ class Sheet:
         small: bool = False,
     ) -> None:
         """Write a line."""
-        font = _font(12 if small else 14)
-        self.draw.text((left, top), text, fill=colour, font=font, stroke_width=0.4 * bold)
+        mask = _written(text, 12 if small else 14, bold)
+        self.image.paste(colour, (left, top), mask)
 
     def paste(self, picture: np.ndarray | None, left: int, top: int, side: int = SIDE) -> None:
         """Put a BGR picture into a square, or a frame where there is none."""
