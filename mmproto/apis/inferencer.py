@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterator
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from mmengine.registry import init_default_scope
 from mmpretrain.apis.base import BaseInferencer
 from mmpretrain.structures import DataSample
 from PIL import Image
+from rich.progress import track
 from torch import nn
 
 from mmproto.datasets.checks import check_picture
@@ -64,9 +66,6 @@ class ProtoPNetInferencer(BaseInferencer):
         InputError: If the model is no ProtoPNet, or the checkpoint or the folder not its own; or
             if the attribution is unknown or not for this model.
     """
-
-    preprocess_kwargs = {'asked'}  # noqa: RUF012 - MMPretrain's own form
-    visualize_kwargs = {'out_dir'}  # noqa: RUF012
 
     def __init__(
         self,
@@ -124,9 +123,16 @@ class ProtoPNetInferencer(BaseInferencer):
                 check_picture(given)
         if out_dir is not None:
             make_writable(Path(out_dir))
-        return super().__call__(
-            inputs, return_datasamples, batch_size, asked=label, out_dir=out_dir
+        # MMPretrain's own progress bar does not end where a batch takes longer than it likes.
+        batches = track(
+            self.preprocess(inputs, batch_size, label),
+            description='explain',
+            total=ceil(len(inputs) / batch_size),
+            disable=len(inputs) <= batch_size,
         )
+        explained = [one for batch in batches for one in self.forward(batch)]
+        pages = self.visualize(inputs, explained, out_dir)
+        return self.postprocess(explained, pages, return_datasamples)
 
     def class_number(self, name: str | int) -> int:
         """Number of a class by its name or number.
