@@ -18,6 +18,7 @@ from mmproto.apis.command_line import (
     one_line_errors,
 )
 from mmproto.apis.export_onnx import OPSET, check_export, export_onnx, input_size
+from mmproto.errors import InputError
 
 
 def parse_args():
@@ -46,6 +47,8 @@ def main():
     check_export(out, args.opset)
     cfg = load_config(args)
     file = existing_checkpoint(args.checkpoint)
+    if args.size and min(args.size) < 1:
+        raise InputError(f'--size {args.size[0]} {args.size[1]}: give two numbers of at least 1')
     size = tuple(args.size) if args.size else input_size(cfg)
     agreement = export_onnx(load_classifier(cfg, file), size, out, args.opset)
     print(

@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.runner import Runner, save_checkpoint
 from mmengine.runner.checkpoint import weights_to_cpu
 
-from mmproto.apis.classifier import own_checkpoint
+from mmproto.apis.classifier import own_checkpoint, without_pretrained
 from mmproto.apis.command_line import (
     config_parser,
     existing_checkpoint,
@@ -38,6 +38,7 @@ def main():
     cfg = load_config(args)
     file = existing_checkpoint(args.checkpoint)
     cfg.custom_hooks = []
+    without_pretrained(cfg)
     runner = Runner.from_cfg(cfg)
     with own_checkpoint(cfg, file):
         checkpoint = runner.load_checkpoint(file, strict=True)

@@ -4,7 +4,7 @@
 import mmengine
 from mmengine.runner import Runner
 
-from mmproto.apis.classifier import own_checkpoint
+from mmproto.apis.classifier import own_checkpoint, without_pretrained
 from mmproto.apis.command_line import (
     config_parser,
     existing_checkpoint,
@@ -30,6 +30,7 @@ def main():
         evaluators = evaluator if isinstance(evaluator, list) else [evaluator]
         cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
     cfg.load_from = None
+    without_pretrained(cfg)
     runner = Runner.from_cfg(cfg)
     with own_checkpoint(cfg, file):
         runner.load_checkpoint(file, strict=True)

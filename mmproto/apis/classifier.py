@@ -1,5 +1,6 @@
 """Loads a classifier of which a checkpoint has all the weights."""
 
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -37,8 +38,7 @@ def load_classifier(config: Config | str, checkpoint: str) -> nn.Module:
         cfg = Config.fromfile(config)
     else:
         cfg = ModelHub.get(config).config
-    if 'pretrained' in cfg.model.backbone:
-        cfg.model.backbone.pretrained = False  # the weights come from the checkpoint
+    without_pretrained(cfg)
     model = get_model(cfg)
     with own_checkpoint(cfg, checkpoint):
         saved = load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
@@ -46,12 +46,26 @@ def load_classifier(config: Config | str, checkpoint: str) -> nn.Module:
     return model
 
 
+def without_pretrained(cfg: Config) -> None:
+    """Ask for no pretrained backbone: all weights are to come from a checkpoint."""
+    if 'pretrained' in cfg.model.backbone:
+        cfg.model.backbone.pretrained = False
+
+
 @contextmanager
 def own_checkpoint(cfg: Config, checkpoint: str) -> Iterator[None]:
-    """Load a checkpoint strictly in here: one of another network is answered by an InputError."""
+    """Load a checkpoint strictly in here.
+
+    Raises:
+        InputError: If it is of another network, or none that can be read.
+    """
     try:
         yield
+    except (pickle.UnpicklingError, EOFError, OSError) as error:
+        raise InputError(_unreadable(checkpoint, error)) from None
     except RuntimeError as error:
+        if 'PytorchStreamReader' in str(error):
+            raise InputError(_unreadable(checkpoint, error)) from None
         if 'state_dict' not in str(error):
             raise
         name = Path(cfg.filename or 'the config').name
@@ -59,6 +73,11 @@ def own_checkpoint(cfg: Config, checkpoint: str) -> Iterator[None]:
             f'{checkpoint} is not of the network in {name}: give a checkpoint that was trained '
             'with it'
         ) from None
+
+
+def _unreadable(checkpoint: str, error: Exception) -> str:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return f'{checkpoint} cannot be read as a checkpoint ({reason}): give another file'
 
 
 def class_names(model: nn.Module) -> list[str]:

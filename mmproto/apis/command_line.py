@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 from mmengine.config import Config, ConfigDict, DictAction
 
 from mmproto.errors import InputError
@@ -19,6 +20,20 @@ DERIVED = dict(data_root='DATA_ROOT', scale='SCALE')
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader', 'push_dataloader')
 
 
+class ConfigOptions(DictAction):
+    """MMEngine's, but what is in ``DERIVED`` stays text: blanks and commas belong to a path."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """Add KEY=VALUE pairs to the options."""
+        for value in values:
+            if '=' not in value:
+                parser.error(f'{option_string} {value}: give KEY=VALUE')
+        super().__call__(parser, namespace, values, option_string)
+        texts = dict(value.split('=', 1) for value in values)
+        options = getattr(namespace, self.dest)
+        options.update({name: texts[name] for name in DERIVED if name in texts})
+
+
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """End the program with one line, not a traceback, where the user's input is wrong."""
@@ -28,6 +43,12 @@ def one_line_errors() -> Iterator[None]:
         # One out of a loader's worker brings the worker's traceback along; its last line counts.
         line = str(error).strip().splitlines()[-1]
         sys.exit(f'error: {line.removeprefix(f"{InputError.__module__}.{InputError.__name__}: ")}')
+    except LocalEntryNotFoundError:
+        sys.exit(
+            'error: the pretrained weights of the backbone cannot be downloaded: give a file by '
+            'pretrained_cfg_overlay=dict(file=FILE) in model.backbone, or set '
+            'model.backbone.pretrained=False'
+        )
 
 
 def config_parser(description: str) -> argparse.ArgumentParser:
@@ -38,7 +59,7 @@ def config_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         metavar='KEY=VALUE',
         help='settings that override the config, e.g. model.backbone.model_name=convnext_tiny; '
         'lists as key="[a,b]"',
@@ -63,6 +84,8 @@ def load_config(args: argparse.Namespace) -> Config:
         raise InputError(f'there is no config file {args.config}')
     cfg = _read_config(args.config, args.cfg_options or {})
     check_backbone(cfg)
+    if cfg.get('load_from'):
+        existing_checkpoint(cfg.load_from)
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
     for name in LOADERS:
@@ -75,6 +98,12 @@ def load_config(args: argparse.Namespace) -> Config:
 def _read_config(file: str, options: dict) -> Config:
     """The config file with the options; those in ``DERIVED`` reach all that follows from them."""
     derived = {name: str(options[name]) for name in DERIVED if name in options}
+    for name, value in derived.items():
+        if set(value) & set('\'"\\\n'):  # MMEngine pastes it into the text of the file
+            raise InputError(
+                f'--cfg-options {name}={value}: a config takes neither quotes nor backslashes in '
+                'it; rename the folder, or link to it'
+            )
     os.environ.update({DERIVED[name]: value for name, value in derived.items()})
     cfg = Config.fromfile(file)
     for name, value in derived.items():

@@ -124,6 +124,8 @@ def export_onnx(
                 verbose=False,
             )
         except torch.onnx.OnnxExporterError as error:
+            if isinstance(error.__cause__, InputError):
+                raise error.__cause__ from None
             reason = str(error.__cause__ or error).strip().splitlines()[0]
             raise InputError(
                 f'torch.onnx cannot export this model with --opset {opset}: {reason}'

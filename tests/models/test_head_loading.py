@@ -184,3 +184,42 @@ def test_golden_pruned_models_are_loaded_whole(case):
     with torch.no_grad():
         assert torch.equal(loaded(x), pruned(x))
         assert loaded(x).shape == (len(x), meta['num_classes'])
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(num_classes=4), 'has 4 classes, 8 prototypes .* model.head 3 classes, 6 prototypes'),
+        (dict(prototypes_per_class=None, num_prototypes=6), '--resume: the checkpoint has'),
+    ],
+)
+def test_another_head_is_not_resumed(tmp_path, changes, message):
+    torch.manual_seed(0)
+    other = train_config(tmp_path / 'other', experiment_name=f'{tmp_path.name}_other')
+    other['model'] = model_config(**changes)
+    data = dict(num_classes=changes.get('num_classes', 3))
+    for name in ('train_dataloader', 'push_dataloader', 'val_dataloader'):
+        other[name]['dataset'].update(data)
+    Runner.from_cfg(Config(other)).train()
+    config = Config(train_config(tmp_path / 'ours', experiment_name=f'{tmp_path.name}_ours'))
+    config.resume, config.load_from = True, str(tmp_path / 'other' / 'epoch_2.pth')
+    with pytest.raises(InputError, match=message):
+        Runner.from_cfg(config).train()
+
+
+def test_weights_alone_are_not_resumed(tmp_path):
+    config = Config(train_config(tmp_path, experiment_name=f'{tmp_path.name}_weights'))
+    model = MODELS.build(model_config())
+    torch.save(dict(state_dict=model.state_dict(), meta={}), tmp_path / 'weights.pth')
+    config.resume, config.load_from = True, str(tmp_path / 'weights.pth')
+    with pytest.raises(InputError, match='no state of a training'):
+        Runner.from_cfg(config).train()
+
+
+def test_prototypes_without_a_class_are_not_taken_for_those_of_classes():
+    head = MODELS.build(model_config()).head
+    other = MODELS.build(model_config(prototypes_per_class=None, num_prototypes=6)).head
+    before = head.prototype_vectors.clone()
+    head.load_state_dict(other.state_dict(), strict=False)
+    assert torch.equal(head.prototype_vectors, before)
+    assert (head.prototype_class >= 0).all()

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmproto.apis.command_line import config_parser, load_config
 from mmproto.datasets.birds import make_birds
+from mmproto.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 CONFIG = 'configs/protopnet/resnet10t_birds.py'
@@ -142,6 +144,11 @@ def test_another_backbone_is_one_setting(run, tmp_path):
             'no such file',
         ),
         (['tools/train.py', CONFIG, '--cfg-options', 'data_root=no'], 'no/classes.txt'),
+        (['tools/test.py', CONFIG, 'setup.py'], 'setup.py cannot be read as a checkpoint'),
+        (['tools/train.py', CONFIG, '--cfg-options', 'load_from=no.pth'], 'no checkpoint no.pth'),
+        (['tools/export_onnx.py', CONFIG, 'setup.py', '--out', 'no/x.onnx'], 'a file in a folder'),
+        (['tools/explain.py', CONFIG, 'no.pth', 'x.jpg', '--out', 'work_dirs'], 'no checkpoint no.pth'),
+        (['tools/report.py', CONFIG, 'no.pth', '--out', 'work_dirs'], 'no checkpoint no.pth'),
     ],
 )
 def test_wrong_input_is_answered_by_one_line(run, command, message):
@@ -159,3 +166,24 @@ def test_every_command_has_help():
         assert done.returncode == 0, tool
         assert done.stdout.startswith('usage: '), tool
         assert done.stderr == '', tool
+
+
+def test_a_path_keeps_its_blanks_and_commas():
+    args = config_parser('').parse_args(
+        ['c.py', '--cfg-options', 'data_root=my birds, all', 'scale=64x96', 'a.b=[1,2]', 'c=3']
+    )
+    assert args.cfg_options == {
+        'data_root': 'my birds, all', 'scale': '64x96', 'a.b': [1, 2], 'c': 3
+    }  # fmt: skip
+
+
+def test_a_path_that_a_config_cannot_hold_is_refused():
+    args = config_parser('').parse_args([str(ROOT / CONFIG), '--cfg-options', "data_root=it's"])
+    with pytest.raises(InputError, match='neither quotes nor backslashes'):
+        load_config(args)
+
+
+def test_an_option_without_a_value_is_named(capsys):
+    with pytest.raises(SystemExit):
+        config_parser('').parse_args(['c.py', '--cfg-options', 'data_root'])
+    assert 'data_root: give KEY=VALUE' in capsys.readouterr().err

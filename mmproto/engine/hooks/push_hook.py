@@ -18,6 +18,7 @@ from mmproto.engine.projection import broadcast_buffers
 from mmproto.engine.push import push_prototypes
 from mmproto.errors import InputError
 from mmproto.explain.sheet import prototype_sheet
+from mmproto.models.heads.head_loading import check_resumable
 from mmproto.models.necks.backbone_info import check_image_size
 from mmproto.models.wrapper import unwrap_model
 
@@ -59,6 +60,17 @@ class PrototypePushHook(Hook):
 
     def __init__(self, out_dir: str | None = 'prototypes') -> None:
         self.out_dir = out_dir
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Check that a training can go on from a checkpoint, before it is loaded."""
+        if not runner._resume:
+            return
+        if 'message_hub' not in checkpoint:
+            raise InputError(
+                '--resume: the checkpoint has weights but no state of a training; start from it '
+                'by --cfg-options load_from=CHECKPOINT'
+            )
+        check_resumable(unwrap_model(runner.model).head, checkpoint['state_dict'], 'head.')
 
     def before_train(self, runner: Runner) -> None:
         """Build the push set and check the data."""

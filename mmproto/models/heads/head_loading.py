@@ -6,6 +6,11 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from mmproto.errors import InputError
+
+# What a checkpoint with a head of ours has at least.
+NEEDED = {'prototype_vectors', 'last_layer.weight'}
+
 
 def fit_to_checkpoint(head: nn.Module, state: dict[str, Tensor], prefix: str) -> None:
     """Prepare a head and a checkpoint's state for loading, where their sizes differ.
@@ -20,11 +25,11 @@ def fit_to_checkpoint(head: nn.Module, state: dict[str, Tensor], prefix: str) ->
         state: Entries of the checkpoint, those of the head under ``prefix``; changed in place.
         prefix: What the names of the head's entries start with.
     """
-    saved = {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
+    saved = _entries(state, prefix)
     own = head.state_dict()
-    if not {'prototype_vectors', 'last_layer.weight'} <= saved.keys():
+    if not saved.keys() >= NEEDED:
         return  # no head of ours, or one of another kind
-    if all(saved[name].shape == own[name].shape for name in own.keys() & saved.keys()):
+    if _fits(head, saved):
         return
     if _differs_in_count_alone(head, saved):
         old, new = len(head.prototype_vectors), len(saved['prototype_vectors'])
@@ -40,6 +45,39 @@ def fit_to_checkpoint(head: nn.Module, state: dict[str, Tensor], prefix: str) ->
         f"The checkpoint's head has {_described(saved)}, model.head {_described(own)}: none of "
         'it is loaded, the head starts fresh.'
     )
+
+
+def check_resumable(head: nn.Module, state: dict[str, Tensor], prefix: str) -> None:
+    """Raise an InputError for a checkpoint from which training cannot go on with this head."""
+    saved = _entries(state, prefix)
+    if not saved.keys() >= NEEDED or not (
+        _fits(head, saved) or _differs_in_count_alone(head, saved)
+    ):
+        had = _described(saved) if saved.keys() >= NEEDED else 'no head of a ProtoPNet'
+        raise InputError(
+            f'--resume: the checkpoint has {had}, model.head {_described(head.state_dict())}; go '
+            'on with the config and the data that it was trained with, or start anew from it by '
+            '--cfg-options load_from=CHECKPOINT'
+        )
+
+
+def _entries(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
+
+
+def _fits(head: nn.Module, saved: dict[str, Tensor]) -> bool:
+    """Whether everything can be loaded as it is; the class of a prototype may be missing."""
+    own = head.state_dict()
+    return all(
+        saved[name].shape == own[name].shape for name in own.keys() & saved.keys()
+    ) and _classes_fit(head, saved.get('prototype_class', head.prototype_class))
+
+
+def _classes_fit(head: nn.Module, prototype_class: Tensor) -> bool:
+    """Whether prototypes have classes of the head, or none if the head's have none."""
+    has_class = bool((head.prototype_class >= 0).all())
+    valid = torch.arange(head.num_classes) if has_class else torch.tensor([-1])
+    return bool(torch.isin(prototype_class.cpu(), valid).all())
 
 
 def _warn(message: str) -> None:
@@ -66,9 +104,7 @@ def _differs_in_count_alone(head: nn.Module, saved: dict[str, Tensor]) -> bool:
         tuple(saved[name].shape) != _shape_for(name, own[name].shape, count) for name in own
     ):
         return False
-    has_class = bool((head.prototype_class >= 0).all())
-    valid = torch.arange(head.num_classes) if has_class else torch.tensor([-1])
-    return bool(torch.isin(saved['prototype_class'].cpu(), valid).all())
+    return _classes_fit(head, saved['prototype_class'])
 
 
 def _resize(head: nn.Module, count: int) -> None:
