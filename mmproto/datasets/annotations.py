@@ -1,5 +1,6 @@
 """Lists of pictures: a text file with a line `path label` for each of them."""
 
+import os
 import os.path as osp
 
 from mmengine import list_from_file
@@ -19,14 +20,18 @@ def annotation_path(data_root: str, ann_file: str) -> str:
     return ''
 
 
-def read_annotations(path: str) -> list[tuple[str, str, int]]:
-    """Where it stands ('file, line n'), picture and label of every line `path label`."""
-    rows, seen = [], set()
+def read_lines(path: str) -> list[str]:
+    """The lines of a text in UTF-8; a byte order mark before them is not seen."""
     try:
-        lines = list_from_file(path)
+        return list_from_file(path, encoding='utf-8-sig')
     except UnicodeDecodeError:
         raise InputError(f'{path}: this is no text in UTF-8; save it as such') from None
-    for n, line in enumerate(lines, start=1):
+
+
+def read_annotations(path: str) -> list[tuple[str, str, int]]:
+    """Where it stands ('file, line n'), picture and label of every line `path label`."""
+    rows = []
+    for n, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         where = f'{path}, line {n}'
@@ -36,14 +41,32 @@ def read_annotations(path: str) -> list[tuple[str, str, int]]:
                 f"{where}: expected 'path label', the label a whole number from 0 on, but found "
                 f'{line!r}; correct the line'
             )
-        picture = picture.strip()
-        if picture in seen:
-            raise InputError(f'{where}: {picture} was listed before; keep one of the two lines')
-        seen.add(picture)
-        rows.append((where, picture, int(label)))
+        rows.append((where, picture.strip(), int(label)))
     if not rows:
         raise InputError(f'{path} lists no picture; give one line "path label" for each')
     return rows
+
+
+def named_pictures(path: str, folder: str) -> dict[str, int]:
+    """Label of every listed picture by its path below `folder`, the same for every spelling.
+
+    Raises:
+        InputError: A line is broken, or its picture is missing, was listed before, or is given
+            by an absolute path out of the folder, by which each machine would split differently.
+    """
+    labels = {}
+    for where, picture, label in read_annotations(path):
+        name = osp.relpath(osp.join(folder, picture), folder).replace(os.sep, '/')
+        if osp.isabs(picture) and name.startswith('../'):
+            raise InputError(f'{where}: {picture} is not in {folder}; give a path below that')
+        if not osp.isfile(osp.join(folder, name)):
+            raise InputError(
+                f'{where}: there is no picture {osp.join(folder, name)}; correct the line'
+            )
+        if name in labels:
+            raise InputError(f'{where}: {name} was listed before; keep one of the two lines')
+        labels[name] = label
+    return labels
 
 
 def annotated_classes(data_root: str, path: str) -> tuple[str, ...]:
@@ -51,19 +74,21 @@ def annotated_classes(data_root: str, path: str) -> tuple[str, ...]:
     rows = read_annotations(path)
     names_file = osp.join(data_root, 'classes.txt')
     labels = {label for _, _, label in rows}
+    names = None
     if osp.isfile(names_file):
-        names = tuple(name.strip() for name in list_from_file(names_file) if name.strip())
+        names = tuple(name.strip() for name in read_lines(names_file) if name.strip())
         for where, _, label in rows:
             if label >= len(names):
                 raise InputError(
                     f'{where}: label {label} is not among the {len(names)} classes of '
                     f'{names_file}, counted from 0; correct the line or add the class'
                 )
-    else:
-        names = tuple(str(label) for label in range(max(labels) + 1))
-    for label, name in enumerate(names):
+    count = max(labels) + 1 if names is None else len(names)
+    for label in range(count):
         if label not in labels:
+            name = label if names is None else names[label]
             raise InputError(f'{path}: no picture has label {label} ({name}); add one')
+    names = names or tuple(map(str, range(count)))
     if len(names) < 2:
         raise InputError(f'{path} has one class only, but at least two are needed')
     return names

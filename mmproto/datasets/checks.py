@@ -12,6 +12,8 @@ from mmproto.errors import InputError
 
 PROBED_IMAGES = 8
 PROBES = 3
+# What Pillow's readers raise for a file that is no picture, broken or truncated.
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 def labels_of(dataset: Dataset) -> np.ndarray:
@@ -92,5 +94,5 @@ def check_picture(path: str) -> None:
             image.load()
     except FileNotFoundError:
         raise InputError(f'there is no picture {path}') from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise InputError(f'{path} is no picture, or a damaged one ({error})') from None

@@ -13,7 +13,8 @@ from PIL import Image
 
 from mmproto.errors import InputError
 
-from .annotations import ANNOTATIONS, annotated_classes, annotation_path, read_annotations
+from .annotations import ANNOTATIONS, annotated_classes, annotation_path, named_pictures
+from .checks import UNREADABLE
 
 ADVICE = (
     'set data_root to the folder of your pictures: --cfg-options data_root=FOLDER, or '
@@ -23,6 +24,8 @@ EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.pgm', '.bmp', '.tif', '.tiff', 
 # Which folder of a data set that is split already is which split, the first that is there.
 FOLDERS = dict(train=('train',), val=('val', 'test'), test=('test', 'val'))
 SPLITS = (*FOLDERS, 'all')
+# Settings of CustomDataset that nothing here would heed.
+REFUSED = ('extensions', 'filter_cfg', 'with_label')
 
 
 class Picture(NamedTuple):
@@ -98,11 +101,17 @@ def split_folders(data_root: str) -> dict[str, str]:
             'there is neither val nor test beside it: name the other set val, or set data_root '
             f'to {data_root}/train'
         )
+    for folder in folders.values():
+        if not subfolders(folder):
+            raise InputError(
+                f'{folder} has no class folders, but {data_root}/train has: sort its pictures '
+                'into such folders, or move it away'
+            )
     return folders
 
 
 def find_pictures(folder: str, classes: tuple[str, ...]) -> list[Picture]:
-    """The pictures of a folder of class folders, at any depth of these."""
+    """The pictures of a folder of class folders, at any depth of these, but for hidden ones."""
     pictures = []
     for name in subfolders(folder):
         if name not in classes:
@@ -111,8 +120,9 @@ def find_pictures(folder: str, classes: tuple[str, ...]) -> list[Picture]:
             osp.relpath(osp.join(parent, file), folder).replace(os.sep, '/')
             for parent, _, files in os.walk(osp.join(folder, name))
             for file in files
-            if file.lower().endswith(EXTENSIONS) and not file.startswith('.')
+            if file.lower().endswith(EXTENSIONS)
         ]
+        found = [path for path in found if '/.' not in path]
         if not found:
             raise InputError(
                 f'the class folder {folder}/{name} has no pictures ({", ".join(EXTENSIONS)}): '
@@ -151,7 +161,7 @@ def is_readable(path: str) -> bool:
     try:
         with Image.open(path):
             return True
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except UNREADABLE:
         return False
 
 
@@ -174,8 +184,8 @@ class FolderDataset(CustomDataset):
     What `data_root` may be, the first that fits:
 
     - a folder with `annotations.txt`, a line `path label` for each picture, the path below
-      `data_root` and the label a number from 0 on, as :class:`mmpretrain.datasets.CustomDataset`
-      reads it; `classes.txt` beside it may name the classes, one a line;
+      `data_root` (or `data_prefix` in it) and the label a number from 0 on;
+      `classes.txt` beside it may name the classes, one a line;
     - a folder with `train` and `val`, or `test`, or both, each with class folders: these are the
       splits, and where one of `val` and `test` is not there the other stands in for it;
     - a folder of class folders: of every class `val_share` of the pictures, drawn by `seed`, are
@@ -188,11 +198,13 @@ class FolderDataset(CustomDataset):
         val_share (float): Share of every class that is held out where the data is not split yet;
             a class keeps at least one picture on each side. Defaults to 0.2.
         seed (int): Another seed, another split. Defaults to 0.
-        **kwargs: As for :class:`mmpretrain.datasets.CustomDataset`.
+        **kwargs: As for :class:`mmpretrain.datasets.CustomDataset`, but `extensions`,
+            `filter_cfg` and `with_label` are refused, `data_prefix` is for a list of pictures
+            only, and `classes`, in `metainfo` or not, have to be those of the data, in order.
 
     Raises:
         InputError: A folder, a class or a picture is missing, a file is no picture, a class has
-            too few of them, or a line is broken. The message names it.
+            too few of them, a line is broken, or a setting cannot be heeded. The message names it.
 
     Example:
         >>> dataset = dict(type='FolderDataset', data_root='data/xray', split='train',
@@ -214,19 +226,33 @@ class FolderDataset(CustomDataset):
             raise InputError(f"dataset.split='{split}': give one of {', '.join(SPLITS)}")
         if not 0 < val_share < 1:
             raise InputError(f'dataset.val_share={val_share}: give a share between 0 and 1')
+        for name in REFUSED:
+            if name in kwargs:
+                raise InputError(f'dataset.{name}: FolderDataset does not heed it; remove it')
         self.split, self.val_share, self.seed = split, val_share, seed
+        self.given_list = ann_file  # MMEngine puts data_root before its own
         super().__init__(data_root=data_root, ann_file=ann_file, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Finds and checks the pictures of the split."""
-        classes = folder_classes(self.data_root, self.ann_file)
-        self._metainfo.setdefault('classes', classes)
+        classes = folder_classes(self.data_root, self.given_list)
+        given = self._metainfo.setdefault('classes', classes)
+        if tuple(given) != classes:
+            raise InputError(
+                f'dataset.classes={given}: the data in {self.data_root} has the classes {classes}, '
+                'which give the labels in this order; remove the setting'
+            )
         pictures = self._pictures(classes)
         check_readable(pictures)
         return [dict(img_path=picture.path, gt_label=picture.label) for picture in pictures]
 
     def _pictures(self, classes: tuple[str, ...]) -> list[Picture]:
-        annotations = annotation_path(self.data_root, self.ann_file)
+        annotations = annotation_path(self.data_root, self.given_list)
+        if not annotations and osp.normpath(self.img_prefix) != osp.normpath(self.data_root):
+            raise InputError(
+                f'dataset.data_prefix={self.img_prefix}: it is for a list of pictures only; set '
+                'data_root to the folder of the class folders'
+            )
         folders = {} if annotations else split_folders(self.data_root)
         if folders:
             chosen = dict.fromkeys(
@@ -243,10 +269,7 @@ class FolderDataset(CustomDataset):
         return [p for p in pictures if (p.name in drawn) == (self.split != 'train')]
 
     def _listed(self, annotations: str) -> list[Picture]:
-        pictures = []
-        for where, name, label in read_annotations(annotations):
-            path = osp.join(self.img_prefix, name)
-            if not osp.isfile(path):
-                raise InputError(f'{where}: there is no picture {path}; correct the line')
-            pictures.append(Picture(path, label, name))
-        return pictures
+        labels = named_pictures(annotations, self.img_prefix)
+        return [
+            Picture(osp.join(self.img_prefix, name), label, name) for name, label in labels.items()
+        ]

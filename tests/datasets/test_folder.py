@@ -66,6 +66,7 @@ def test_class_folders_give_classes_labels_and_a_stratified_split(tmp_path):
     draw(tmp_path / '.hidden' / 'd.png')
     (tmp_path / 'a' / 'notes.txt').touch()
     draw(tmp_path / 'a' / '.thumbnail.png')
+    draw(tmp_path / 'a' / '.ipynb_checkpoints' / '0.png')
     assert folder_classes(str(tmp_path)) == ('a', 'b', 'c')
     train, val, test, everything = (
         FolderDataset(str(tmp_path), split=split) for split in ('train', 'val', 'test', 'all')
@@ -78,6 +79,28 @@ def test_class_folders_give_classes_labels_and_a_stratified_split(tmp_path):
     assert len(everything) == 36
     for name, label in zip(names(train), train.get_gt_labels()):
         assert name[0] == 'abc'[label]
+
+
+def test_classes_that_are_given_have_to_be_those_of_the_data(tmp_path):
+    folder(tmp_path, a=4, b=4)
+    for settings in (dict(classes=['b', 'a']), dict(metainfo=dict(classes=('a', 'c')))):
+        assert "has the classes ('a', 'b')" in message(tmp_path, **settings)
+    for settings in (dict(classes=['a', 'b']), dict(metainfo=dict(classes=('a', 'b'), by='me'))):
+        assert tuple(FolderDataset(str(tmp_path), **settings).metainfo['classes']) == ('a', 'b')
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        dict(extensions=('.png',)),
+        dict(with_label=False),
+        dict(filter_cfg=dict(size=1)),
+        dict(data_prefix='a'),
+    ],
+)
+def test_settings_that_are_not_heeded_are_refused(tmp_path, settings):
+    folder(tmp_path, a=4, b=4)
+    assert f'dataset.{next(iter(settings))}' in message(tmp_path, **settings)
 
 
 def test_the_seed_draws_another_split(tmp_path):
@@ -177,6 +200,49 @@ def test_an_annotation_file_of_another_name(tmp_path):
     assert 'there is no file' in message(tmp_path, ann_file='no.txt')
 
 
+def test_an_annotation_file_of_another_name_in_a_relative_folder(tmp_path, monkeypatch):
+    folder(tmp_path / 'data', x=2)
+    (tmp_path / 'data' / 'mine.txt').write_text('x/0.png 0\nx/1.png 1\n')
+    monkeypatch.chdir(tmp_path)
+    assert len(FolderDataset('data', 'mine.txt', split='all')) == 2
+
+
+def test_a_byte_order_mark_is_not_seen(tmp_path):
+    folder(tmp_path, x=4)
+    lines = ''.join(f'x/{i}.png {i % 2}\n' for i in range(4))
+    (tmp_path / 'annotations.txt').write_text(lines, 'utf-8-sig')
+    (tmp_path / 'classes.txt').write_text('healthy\nill\n', 'utf-8-sig')
+    assert FolderDataset(str(tmp_path)).metainfo['classes'] == ('healthy', 'ill')
+
+
+@pytest.mark.parametrize('name', ['annotations.txt', 'classes.txt'])
+def test_a_list_that_is_no_utf8_is_named(tmp_path, name):
+    listed(tmp_path, 'x/0.png 0\nx/1.png 1', x=2)
+    (tmp_path / name).write_bytes('größer\n'.encode('latin-1'))
+    assert f'{name}: this is no text in UTF-8' in message(tmp_path)
+
+
+@pytest.mark.parametrize('spelling', ['./{}', 'x/../{}', '../data/{}', '{root}/{}'])
+def test_a_picture_has_one_name_however_it_is_spelled(tmp_path, spelling):
+    root = folder(tmp_path / 'data', x=20)
+    plain = [f'x/{i}.png' for i in range(20)]
+    spelled = [spelling.format(name, root=root) for name in plain]
+    sides = []
+    for listing in (plain, spelled):
+        lines = [f'{name} {i % 2}\n' for i, name in enumerate(listing)]
+        (root / 'annotations.txt').write_text(''.join(lines))
+        sides.append(names(FolderDataset(str(root), split='val')))
+    assert sides[0] == sides[1]
+    (root / 'annotations.txt').write_text(f'x/0.png 0\n{spelled[0]} 1\n')
+    assert 'line 2: x/0.png was listed before' in message(root)
+
+
+def test_an_absolute_path_out_of_the_folder_is_named(tmp_path):
+    draw(tmp_path / 'else.png')
+    root = listed(tmp_path / 'data', f'x/0.png 0\n{tmp_path}/else.png 1', x=1)
+    assert f'line 2: {tmp_path}/else.png is not in {root}' in message(root)
+
+
 @pytest.mark.parametrize(
     ('text', 'answer'),
     [
@@ -186,6 +252,7 @@ def test_an_annotation_file_of_another_name(tmp_path):
         ('x/0.png 0\nx/1.png 0\nx/2.png 1\nx/9.png 1', 'line 4: there is no picture'),
         ('x/0.png 0\nx/0.png 1', 'line 2: x/0.png was listed before'),
         ('x/0.png 0\nx/1.png 2', 'no picture has label 1 (1)'),
+        ('x/0.png 0\nx/1.png 20000000000000', 'no picture has label 1 (1)'),
         ('x/0.png 0\nx/1.png 0', 'one class only'),
         ('', 'lists no picture'),
         ('x/0.png 0\nx/1.png 0\nx/2.png 1', 'class 1 has one image (x/2.png)'),
@@ -243,6 +310,15 @@ def test_splits_that_do_not_fit_each_other(tmp_path):
     assert f'{tmp_path}/val/c is a class that the training set has not' in message(
         tmp_path, split='val'
     )
+
+
+@pytest.mark.parametrize('loose', [0, 2])
+def test_a_split_without_class_folders_is_named(tmp_path, loose):
+    folder(tmp_path / 'train', a=2, b=2)
+    (tmp_path / 'val').mkdir()
+    folder(tmp_path, val=loose)
+    for split in ('train', 'val'):
+        assert message(tmp_path, split=split).startswith(f'{tmp_path}/val has no class folders')
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_another_backbone_is_one_setting(run, tmp_path):
         (['tools/test.py', CONFIG, 'setup.py'], 'setup.py cannot be read as a checkpoint'),
         (['tools/train.py', CONFIG, '--cfg-options', 'load_from=no.pth'], 'no checkpoint no.pth'),
         (['tools/export_onnx.py', CONFIG, 'setup.py', '--out', 'no/x.onnx'], 'a file in a folder'),
-        (['tools/explain.py', CONFIG, 'no.pth', 'x.jpg', '--out', 'work_dirs'], 'no checkpoint no.pth'),
+        (['tools/explain.py', CONFIG, 'no.pth', 'x.jpg', '--out', 'why'], 'no checkpoint no.pth'),
         (['tools/report.py', CONFIG, 'no.pth', '--out', 'work_dirs'], 'no checkpoint no.pth'),
     ],
 )

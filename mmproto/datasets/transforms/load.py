@@ -1,10 +1,12 @@
 """Reading any picture that Pillow knows, X-rays of 16 bits among them."""
 
+import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpretrain.registry import TRANSFORMS
 from PIL import Image, ImageOps
 
+from mmproto.datasets.checks import UNREADABLE
 from mmproto.errors import InputError
 
 # One channel of more than 8 bits.
@@ -15,10 +17,11 @@ def to_8_bits(values: np.ndarray) -> np.ndarray:
     """Stretches a picture to the range of 8 bits: its least value is 0, its greatest 255.
 
     Args:
-        values: (H, W) whole numbers or floats; one that is not finite counts as the least.
+        values: (H, W) or (H, W, 3) whole numbers or floats, colours by one range over all of
+            them; one that is not finite counts as the least.
 
     Returns:
-        (H, W) uint8; zeros if all values are the same.
+        uint8 of the same shape; zeros if all values are the same.
     """
     values = values.astype(np.float64)
     finite = np.isfinite(values)
@@ -29,8 +32,29 @@ def to_8_bits(values: np.ndarray) -> np.ndarray:
     return (scaled * 255).round().astype(np.uint8)
 
 
+def has_deep_colours(image: Image.Image) -> bool:
+    """Whether an opened file has colours of 16 bits, of which Pillow would drop the lower 8."""
+    return image.mode in ('RGB', 'RGBA') and any(';16' in str(tile.args) for tile in image.tile)
+
+
+def deep_colours(image: Image.Image) -> Image.Image:
+    """The 16-bit colours of an opened file, stretched by one range over all of them."""
+    image.load()  # raises for a truncated file, and says why
+    values = cv2.imread(image.filename, cv2.IMREAD_UNCHANGED)  # BGR or BGRA
+    if values is None:
+        raise OSError('OpenCV does not read its colours of 16 bits')
+    channels = [to_8_bits(values[..., 2::-1])]
+    if image.has_transparency_data:
+        channels.append((values[..., 3] >> 8).astype(np.uint8))
+    stretched = Image.fromarray(np.dstack(channels))
+    stretched.getexif().update(image.getexif())
+    return stretched
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any picture as 8-bit RGB, upright, on white where it is transparent."""
+    """An opened file as 8-bit RGB, upright, on white where it is transparent."""
+    if has_deep_colours(image):
+        image = deep_colours(image)
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith(DEEP_MODES):
         image = Image.fromarray(to_8_bits(np.asarray(image)))
@@ -46,7 +70,8 @@ class LoadPicture(BaseTransform):
 
     - one channel becomes three equal ones;
     - one of more than 8 bits (16-bit or float PNG and TIFF, as X-rays are) is stretched from its
-      own least and greatest value to 0 and 255;
+      own least and greatest value to 0 and 255; 16-bit colours (PNG and TIFF) are by the least
+      and greatest of all three, so that grey stays grey;
     - CMYK and palettes become colours, transparent parts white;
     - a picture that says so in its EXIF data is turned upright, its sizes too;
     - of several frames or pages the first is taken.
@@ -81,8 +106,7 @@ class LoadPicture(BaseTransform):
         try:
             with Image.open(path) as image:
                 rgb = np.asarray(to_rgb(image))
-        # Pillow's readers raise these for a broken file; OSError for a truncated one as well
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except UNREADABLE as error:
             raise InputError(
                 f'{path} cannot be read as a picture ({error}): remove or replace the file'
             ) from error

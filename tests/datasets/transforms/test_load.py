@@ -1,5 +1,9 @@
 """Every kind of picture against what Pillow and LoadImageFromFile make of it."""
 
+import struct
+import zlib
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -65,6 +69,47 @@ def test_sixteen_bits_are_stretched_to_eight(tmp_path, name, top):
 def test_tiffs_of_other_numbers(tmp_path, kind):
     path = saved(tmp_path, Image.fromarray((DEEP + 1000).astype(kind)), 'p.tif')
     np.testing.assert_allclose(load(path)[..., 0], DEEP / 4095 * 255, atol=0.5)
+
+
+DEEP_RGB = RNG.integers(100, 4000, (7, 11, 3), dtype=np.uint16)
+DEEP_RGB[0, 0] = 0, 2000, 4095
+
+
+@pytest.mark.parametrize('name', ['p.png', 'p.tif'])
+def test_sixteen_bit_colours_are_stretched_by_one_range(tmp_path, name):
+    cv2.imwrite(str(tmp_path / name), DEEP_RGB[..., ::-1])
+    np.testing.assert_allclose(load(tmp_path / name)[..., ::-1], DEEP_RGB / 4095 * 255, atol=0.5)
+
+
+def test_sixteen_bit_colours_are_white_where_transparent(tmp_path):
+    alpha = np.full((7, 11, 1), 65535, np.uint16)
+    alpha[1] = 0
+    cv2.imwrite(str(tmp_path / 'p.png'), np.dstack([DEEP_RGB[..., ::-1], alpha]))
+    loaded = load(tmp_path / 'p.png')[..., ::-1]
+    assert (loaded[1] == 255).all()
+    np.testing.assert_allclose(loaded[2:], DEEP_RGB[2:] / 4095 * 255, atol=0.5)
+
+
+def test_exif_turns_sixteen_bit_colours(tmp_path):
+    path = tmp_path / 'p.png'
+    cv2.imwrite(str(path), DEEP_RGB[..., ::-1])
+    upright, content = load(path), path.read_bytes()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    chunk = b'eXIf' + exif.tobytes()[6:]
+    parts = struct.pack('>I', len(chunk) - 4), chunk, struct.pack('>I', zlib.crc32(chunk))
+    path.write_bytes(content[:33] + b''.join(parts) + content[33:])  # behind the header
+    np.testing.assert_array_equal(load(path), np.rot90(upright, -1))
+
+
+@pytest.mark.parametrize('name', ['p.png', 'p.tif'])
+def test_a_truncated_file_of_sixteen_bit_colours_is_named(tmp_path, name):
+    path = tmp_path / name
+    cv2.imwrite(str(path), RNG.integers(0, 4096, (80, 90, 3), dtype=np.uint16))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=rf'{name} cannot be read as a picture \('):
+        load(path)
 
 
 @given(
