@@ -1,6 +1,8 @@
 #!/usr/bin/env python
 """Explain pictures: which prototypes they look like, where, and the points that follow."""
 
+import sys
+
 import torch
 from mmengine.device import get_device
 
@@ -9,6 +11,7 @@ from mmproto.apis.command_line import (
     existing_checkpoint,
     load_config,
     one_line_errors,
+    positive,
 )
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.explain.attribution import ATTRIBUTIONS, find_attribution
@@ -36,7 +39,9 @@ def parse_args():
         metavar='NAME',
         help=f'what finds the boxes and heat maps: {", ".join(ATTRIBUTIONS)} (default upsampling)',
     )
-    parser.add_argument('--batch-size', type=int, default=16, help='pictures at once (default 16)')
+    parser.add_argument(
+        '--batch-size', type=positive, default=16, help='pictures at once (default 16)'
+    )
     return parser.parse_args()
 
 
@@ -54,6 +59,8 @@ def main():
     results = inferencer(
         args.images, batch_size=args.batch_size, asked=args.asked, out_dir=args.out
     )
+    if inferencer.warning:
+        print(f'warning: {inferencer.warning}', file=sys.stderr)
     for result in results:
         one = result['explained']
         print(

@@ -35,9 +35,15 @@ def load_classifier(config: Config | str, checkpoint: str) -> nn.Module:
     if not isinstance(config, str):
         cfg = deepcopy(config)
     elif config.endswith('.py'):
+        if not Path(config).is_file():
+            raise InputError(f'there is no config file {config}')
         cfg = Config.fromfile(config)
     else:
         cfg = ModelHub.get(config).config
+    if '://' not in checkpoint and not Path(checkpoint).is_file():
+        raise InputError(f'there is no checkpoint {checkpoint}')
+    if cfg.get('test_dataloader') is None:
+        cfg.pop('test_dataloader', None)  # MMPretrain looks into one that is None
     without_pretrained(cfg)
     model = get_model(cfg)
     with own_checkpoint(cfg, checkpoint):
@@ -76,12 +82,17 @@ def own_checkpoint(cfg: Config, checkpoint: str) -> Iterator[None]:
 
 
 def _unreadable(checkpoint: str, error: Exception) -> str:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return f'{checkpoint} cannot be read as a checkpoint ({reason}): give another file'
+    # torch's own words on files that it refuses advise to switch the check off.
+    reason = '' if isinstance(error, pickle.UnpicklingError) else f' ({str(error)[:100].strip()})'
+    return f'{checkpoint} cannot be read as a checkpoint{reason}: give another file'
 
 
 def class_names(model: nn.Module) -> list[str]:
     """Names of the classes that the model was trained on, or their numbers."""
     named = (getattr(model, '_dataset_meta', None) or {}).get('classes') or ()
     count = model.head.num_classes
-    return list(named) if len(named) == count else [f'class {label}' for label in range(count)]
+    return (
+        [str(name) for name in named]
+        if len(named) == count
+        else [f'class {label}' for label in range(count)]
+    )

@@ -74,6 +74,13 @@ def config_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def positive(text: str) -> int:
+    """A whole number of at least 1, as a type of arguments."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text} is no whole number of at least 1')
+    return int(text)
+
+
 def load_config(args: argparse.Namespace) -> Config:
     """The config file with what the common arguments change.
 

@@ -15,7 +15,7 @@ from PIL import Image
 from rich.progress import track
 from torch import nn
 
-from mmproto.datasets.checks import check_picture
+from mmproto.datasets.checks import check_array, check_picture
 from mmproto.errors import InputError
 from mmproto.explain.attribution import check_attribution
 from mmproto.explain.evidence import explain
@@ -35,6 +35,8 @@ from mmproto.explain.shown import prototype_thumbnails
 
 from .classifier import class_names, load_classifier
 from .picture_reader import PictureReader
+
+LONGEST_NAME = 100  # of a file, leaving room for what is put around it
 
 
 class ProtoPNetInferencer(BaseInferencer):
@@ -77,15 +79,22 @@ class ProtoPNetInferencer(BaseInferencer):
         **kwargs,
     ) -> None:
         init_default_scope('mmpretrain')
-        checkpoint = pretrained if isinstance(pretrained, str) else None
-        if checkpoint and not isinstance(model, nn.Module):
-            model, pretrained = load_classifier(model, checkpoint), False
+        checkpoint = str(pretrained) if isinstance(pretrained, str | Path) else None
+        if not isinstance(model, nn.Module):
+            if checkpoint is None:
+                raise InputError(
+                    'a config alone explains nothing: give its checkpoint as pretrained'
+                )
+            config = str(model) if isinstance(model, Path) else model
+            model, pretrained = load_classifier(config, checkpoint), False
         super().__init__(model, pretrained, device, **kwargs)
         if not hasattr(self.model.head, 'prototype_vectors'):
             raise InputError(
                 f'model.head is a {type(self.model.head).__name__}: only a ProtoPNetHead explains '
                 'itself by prototypes'
             )
+        if self.model.head.num_classes < 2:
+            raise InputError('model.head.num_classes=1: of one class there is nothing to explain')
         check_attribution(attribution, self.model)
         self.attribution = attribution
         self.classes = class_names(self.model)
@@ -114,13 +123,12 @@ class ProtoPNetInferencer(BaseInferencer):
 
         Raises:
             InputError: For a file that is no picture, a class that does not exist, or a folder
-                that cannot be written, before anything is computed.
+                that cannot be written, before a picture goes through the network.
         """
         label = None if asked is None else self.class_number(asked)
         inputs = self._inputs_to_list(inputs)
         for given in inputs:
-            if isinstance(given, str):
-                check_picture(given)
+            check_array(given) if isinstance(given, np.ndarray) else check_picture(given)
         if out_dir is not None:
             make_writable(Path(out_dir))
         # MMPretrain's own progress bar does not end where a batch takes longer than it likes.
@@ -134,18 +142,25 @@ class ProtoPNetInferencer(BaseInferencer):
         pages = self.visualize(inputs, explained, out_dir)
         return self.postprocess(explained, pages, return_datasamples)
 
+    @property
+    def warning(self) -> str | None:
+        """What has to be said of every explanation first, if anything."""
+        warnings = (patches_warning(self.model.head), self.reader.warning)
+        return ' '.join(one for one in warnings if one) or None
+
     def class_number(self, name: str | int) -> int:
         """Number of a class by its name or number.
 
         Raises:
             InputError: If there is no such class, with the nearest names.
         """
-        names = [str(one) for one in self.classes]
-        if str(name) in names:
-            return names.index(str(name))
-        if str(name).isdigit() and int(name) < len(names):
-            return int(name)
-        near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
+        names = [one.replace('_', ' ') for one in self.classes]
+        wanted = str(name).replace('_', ' ')
+        if wanted in names:
+            return names.index(wanted)
+        if wanted.isdecimal() and int(wanted) < len(names):
+            return int(wanted)
+        near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4)
         raise InputError(
             f'there is no class {name!r}: give a name or a number from 0 to {len(names) - 1}'
             f'{"; nearest: " + ", ".join(near) if near else ""}'
@@ -156,8 +171,12 @@ class ProtoPNetInferencer(BaseInferencer):
         given = inputs if isinstance(inputs, list | tuple) else [inputs]
         pictures = []
         for one in given:
-            folder = isinstance(one, str | Path) and Path(one).is_dir()
-            pictures += sorted(map(str, Path(one).iterdir())) if folder else [one]
+            if isinstance(one, np.ndarray):
+                pictures.append(one)
+            elif Path(one).is_dir():
+                pictures += _pictures_in(Path(one))
+            else:
+                pictures.append(str(one))
         return pictures
 
     def preprocess(
@@ -182,7 +201,7 @@ class ProtoPNetInferencer(BaseInferencer):
                 one.picture,
                 one.geometry,
                 explanation,
-                one.truth,
+                one.truth if one.truth is None or one.truth < len(self.classes) else None,
                 self.classes,
             )
             for one, explanation in zip(chunk, explanations)
@@ -197,7 +216,7 @@ class ProtoPNetInferencer(BaseInferencer):
         """Write page, picture and figures of each, if a folder is given."""
         if out_dir is None:
             return None
-        return write_explanations(preds, self.model.head, self.gallery, Path(out_dir))
+        return write_explanations(preds, self.gallery, Path(out_dir), self.warning)
 
     def postprocess(
         self,
@@ -228,7 +247,7 @@ class ProtoPNetInferencer(BaseInferencer):
         def thumbnails(prototype: int) -> dict[str, np.ndarray] | None:
             return prototype_thumbnails(self.gallery, prototype)
 
-        return explanation_sheet(explained, thumbnails, patches_warning(self.model.head))
+        return explanation_sheet(explained, thumbnails, self.warning)
 
     def _init_pipeline(self, cfg: Config) -> Callable:
         self.reader = PictureReader(cfg)
@@ -249,14 +268,23 @@ class ProtoPNetInferencer(BaseInferencer):
 
 def _unique_names(inputs: list) -> list[str]:
     """A file name for each picture, numbered where two are alike."""
-    names: list[str] = []
+    names = ['index']  # the name of the page that leads to all
     for i, given in enumerate(inputs):
-        stem = Path(given).stem if isinstance(given, str) else f'picture_{i}'
+        stem = Path(given).stem[:LONGEST_NAME] if isinstance(given, str) else f'picture_{i}'
         name, number = stem, 2
         while name in names:
             name, number = f'{stem}_{number}', number + 1
         names.append(name)
-    return names
+    return names[1:]
+
+
+def _pictures_in(folder: Path) -> list[str]:
+    """The files of a folder whose names say that they are pictures."""
+    kinds = Image.registered_extensions()
+    files = sorted(str(file) for file in folder.iterdir() if file.suffix.lower() in kinds)
+    if not files:
+        raise InputError(f'there is no picture in {folder}')
+    return files
 
 
 def _data_sample(one: ExplainedPicture) -> DataSample:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from os.path import realpath
 
+import cv2
 import numpy as np
 from mmcv.transforms import Compose
 from mmengine.config import Config
@@ -12,7 +13,7 @@ from torch.utils.data import Dataset
 
 from mmproto.errors import InputError
 from mmproto.explain.explained import display_copy
-from mmproto.explain.geometry import Geometry, follow
+from mmproto.explain.geometry import BOX_CROPS, Geometry, follow
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,15 @@ class PictureReader:
 
     Args:
         config: The config of a classifier.
+
+    Raises:
+        InputError: If it has no test set whose pipeline could be taken.
     """
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self._datasets: dict[str, Dataset | list] = {}
-        steps = config.test_dataloader.dataset.pipeline
-        self.pipeline = Compose([TRANSFORMS.build(step) for step in steps])
+        self.pipeline = Compose([TRANSFORMS.build(step) for step in _test_pipeline(config)])
 
     def read(self, given: str | np.ndarray, name: str) -> Given:
         """Read one picture.
@@ -69,15 +72,26 @@ class PictureReader:
             config = self.config.get(loader)
             try:
                 self._datasets[loader] = DATASETS.build(config.dataset) if config else []
-            except (InputError, OSError):
+            except (InputError, OSError, RuntimeError):
                 self._datasets[loader] = []
         return self._datasets[loader]
+
+    @property
+    def warning(self) -> str | None:
+        """What has to be said of pictures that should be cropped and cannot."""
+        crops = any(type(step).__name__ in BOX_CROPS for step in self.pipeline.transforms)
+        if not crops or self._annotations:
+            return None
+        return (
+            'The data sets of the config are not there, so that pictures are taken whole and not '
+            'cropped to their boxes as in training: set data_root.'
+        )
 
     def _load(self, path: str) -> dict:
         """Load a picture that no data set knows: without 'img_path' nobody asks for its box."""
         try:
             info = self.pipeline.transforms[0](dict(img_path=path))
-        except AssertionError:
+        except (AssertionError, cv2.error):
             raise InputError(f'{path} is a kind of picture that OpenCV cannot read') from None
         del info['img_path']
         return info
@@ -92,3 +106,15 @@ class PictureReader:
             for info in (dataset.get_data_info(i) for i in range(len(dataset)))
             if 'img_path' in info
         }
+
+
+def _test_pipeline(config: Config) -> list[dict]:
+    """The pipeline of the test set, also of one that is wrapped or put together."""
+    dataset = (config.get('test_dataloader') or {}).get('dataset')
+    while dataset is not None and 'pipeline' not in dataset:
+        dataset = dataset.get('dataset') or next(iter(dataset.get('datasets') or []), None)
+    if dataset is None:
+        raise InputError(
+            'the config has no test_dataloader with a pipeline: set it to the data to test on'
+        )
+    return dataset.pipeline

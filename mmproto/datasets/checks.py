@@ -96,3 +96,12 @@ def check_picture(path: str) -> None:
         raise InputError(f'there is no picture {path}') from None
     except UNREADABLE as error:
         raise InputError(f'{path} is no picture, or a damaged one ({error})') from None
+
+
+def check_array(picture: np.ndarray) -> None:
+    """Raise an InputError for an array that is no picture as OpenCV reads one."""
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise InputError(
+            f'the picture is an array of {picture.dtype} {picture.shape}: give uint8 '
+            '(height, width, 3) in BGR order'
+        )

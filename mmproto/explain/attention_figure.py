@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from textwrap import wrap
 
 import numpy as np
-from PIL import Image, ImageFont
+from PIL import Image
 
 from .class_activation import ClassActivation
 from .drawing import heat_on_seen, scaled_box, thumbnail
 from .evidence import Match
 from .explained import ExplainedPicture
-from .explanation_sheet import GREEN, GREY, RED, Sheet, Thumbnails
+from .explanation_sheet import GREEN, GREY, RED, Sheet, Thumbnails, shortened
 from .geometry import Geometry
 
 SIDE = 240
@@ -76,17 +76,6 @@ def attention_figure(
     for number, line in enumerate(warnings):
         sheet.write(MARGIN, HEADER + row * len(compared) + LINE * number - GAP, line, RED)
     return sheet.image
-
-
-def shortened(text: str, width: int, size: int = 14) -> str:
-    """The text in one line, cut where it is wider than so many pixels."""
-    font = ImageFont.load_default(size=size)
-    text = ' '.join(text.split())
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(f'{text}...') > width:
-        text = text[:-1]
-    return f'{text.rstrip()}...'
 
 
 def _object_attention(sheet: Sheet, one: Compared, top: int) -> None:

@@ -52,7 +52,8 @@ class ClassEvidence:
         label: The class.
         logit: Its logit, as the network gives it.
         probability: Its softmax probability.
-        matches: The class's own prototypes, the one with most points first.
+        matches: The class's own prototypes, or, if it has none, those that add most to its logit;
+            the one with most points first.
         rest: Points of all prototypes that are not in ``matches``.
     """
 
@@ -158,7 +159,7 @@ def _explain_one(
 
     def evidence(label: int) -> ClassEvidence:
         matches = [match(prototype, label) for prototype in prototypes[label]]
-        points = scores.double() * weight[label].double()
+        points = scores.cpu().double() * weight[label].cpu().double()
         points[prototypes[label]] = 0
         return ClassEvidence(
             label=label,

@@ -17,7 +17,9 @@ DISPLAY_SIDE = 1024
 
 
 def display_copy(picture: np.ndarray) -> np.ndarray:
-    """The picture, made smaller if it is larger than a page needs."""
+    """The picture in three channels, made smaller if it is larger than a page needs."""
+    if picture.ndim == 2 or picture.shape[2] == 1:
+        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
     scale = DISPLAY_SIDE / max(picture.shape[:2])
     if scale >= 1:
         return picture
@@ -45,6 +47,18 @@ class ExplainedPicture:
     explanation: Explanation
     truth: int | None
     classes: list[str]
+
+    @property
+    def matches(self) -> list[Match]:
+        """All that is shown."""
+        one = self.explanation
+        return [*one.explained.matches, *one.rival.matches, *one.most_similar]
+
+    @property
+    def rival_question(self) -> str:
+        """What the evidence for the rival answers."""
+        asked = self.explanation.explained.label != self.explanation.predicted
+        return 'It was taken for: why' if asked else 'Why not'
 
     def box(self, match: Match) -> Box:
         """The box of a match in the original picture: top, bottom, left, right."""

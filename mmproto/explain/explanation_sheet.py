@@ -3,13 +3,12 @@
 import math
 from collections.abc import Callable
 from functools import cache, lru_cache
-from textwrap import shorten
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .drawing import draw_box, thumbnail
+from .drawing import draw_box, scaled_box, thumbnail
 from .evidence import ClassEvidence, Match
 from .explained import ExplainedPicture
 
@@ -19,6 +18,7 @@ TEXT = 132
 COLUMN = 4 * (SIDE + GAP) + TEXT
 HEADER = 168
 LINE = 20
+NORMAL, SMALL = 14, 12
 GREEN, RED, GREY = '#12733a', '#b3261e', '#5f6368'
 Thumbnails = Callable[[int], dict[str, np.ndarray] | None]
 
@@ -50,7 +50,7 @@ def explanation_sheet(
         pictures = thumbnails(match.prototype)
         half = min(SIDE, step - GAP)
         sheet.paste(pictures and pictures['crop'], left, top + LINE, half)
-        name = shorten(one.class_name(match.label), 13, placeholder='…')
+        name = shortened(one.class_name(match.label), step - GAP, SMALL)
         sheet.write(left, top + LINE + half + 2, name, GREY, small=True)
         sheet.write(left, top + 2 * LINE + half - 4, f'{match.similarity:.2f}', small=True)
     return sheet.image
@@ -71,6 +71,17 @@ def _written(text: str, size: int, bold: bool) -> Image.Image:
     return mask
 
 
+def shortened(text: str, width: int, size: int = 14) -> str:
+    """The text in one line, cut where it is wider than so many pixels."""
+    font = ImageFont.load_default(size=size)
+    text = ' '.join(text.split())
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f'{text}...') > width:
+        text = text[:-1]
+    return f'{text.rstrip()}...'
+
+
 class Sheet:
     """A white picture to put pictures and words on."""
 
@@ -88,7 +99,7 @@ class Sheet:
         small: bool = False,
     ) -> None:
         """Write a line."""
-        mask = _written(text, 12 if small else 14, bold)
+        mask = _written(text, SMALL if small else NORMAL, bold)
         self.image.paste(colour, (left, top), mask)
 
     def paste(self, picture: np.ndarray | None, left: int, top: int, side: int = SIDE) -> None:
@@ -116,7 +127,8 @@ def _header(sheet: Sheet, one: ExplainedPicture, warning: str | None) -> None:
     for part in (warning or '').split(': ' if warning else None):
         lines.append((part, RED))
     for text, colour in lines:
-        sheet.write(left, top, text, colour, bold=colour == 'black')
+        room = sheet.image.width - left - GAP
+        sheet.write(left, top, shortened(text, room), colour, bold=colour == 'black')
         top += LINE + 2
 
 
@@ -128,9 +140,9 @@ def _column(
     left: int,
     is_rival: bool,
 ) -> None:
-    question = 'Why not' if is_rival else 'Why'
-    name = shorten(one.class_name(evidence.label), 40, placeholder='…')
-    sheet.write(left, HEADER, f'{question} {name}?', bold=True)
+    question = one.rival_question if is_rival else 'Why'
+    words = shortened(f'{question} {one.class_name(evidence.label)}', COLUMN - 2 * GAP)
+    sheet.write(left, HEADER, f'{words}?', bold=True)
     captions = ('this', 'here', 'looks like that', 'of this training image')
     for number, caption in enumerate(captions):
         sheet.write(left + number * (SIDE + GAP), HEADER + LINE, caption, GREY, small=True)
@@ -152,9 +164,9 @@ def _row(
     top: int,
 ) -> None:
     box = one.box_on_display(match)
-    scale = SIDE / max(one.picture.shape[:2])
     small = thumbnail(one.picture, SIDE)
-    sheet.paste(draw_box(small, tuple(round(edge * scale) for edge in box)), left, top)
+    around = scaled_box(box, one.picture.shape[:2], small.shape[:2])
+    sheet.paste(draw_box(small, around), left, top)
     crop = one.picture[box[0] : box[1], box[2] : box[3]]
     sheet.paste(crop, left + SIDE + GAP, top)
     sheet.paste(pictures and pictures['crop'], left + 2 * (SIDE + GAP), top)

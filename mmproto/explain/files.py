@@ -1,6 +1,7 @@
 """Folders to write to, and files that are written whole or not at all."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,9 +28,8 @@ def make_writable(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / '.writable').touch()
-        (folder / '.writable').unlink()
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise InputError(
-            f'--out {folder} cannot be written ({error.strerror}): give another folder'
+            f'the folder {folder} cannot be written ({error.strerror}): give another one'
         ) from None

@@ -75,15 +75,18 @@ class SavedPictures:
         file = folder / 'prototypes.json'
         if not file.is_file():
             raise InputError(f'{file} is not there: give a folder that a push has written')
-        records = {
-            (
-                record['class_index'],
-                record['image_index'],
-                *record['location'],
-                record['distance'],
-            ): record
-            for record in json.loads(file.read_text(encoding='utf-8'))
-        }
+        try:
+            records = {
+                (
+                    record['class_index'],
+                    record['image_index'],
+                    *record['location'],
+                    record['distance'],
+                ): record
+                for record in json.loads(file.read_text(encoding='utf-8'))
+            }
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f'{file} is damaged: push again by tools/push.py') from None
         keys = patch_keys(head)
         if not all(key in records for key in keys):
             raise InputError(f'{folder} shows the prototypes of another push than this model has')
@@ -122,7 +125,7 @@ class TrainingPictures:
 
     @torch.no_grad()
     def pictures(self, prototype: int) -> PrototypePictures | None:
-        """Draw them; None for a prototype that has never been pushed."""
+        """Draw them; None if the data set has not the image that the prototype is a patch of."""
         head = self.model.head
         index = int(head.prototype_image[prototype])
         if not 0 <= index < len(self.dataset):
@@ -132,6 +135,10 @@ class TrainingPictures:
         features = self.model.extract_feat(data['inputs'])[-1][0]
         image = to_bgr(inputs)
         similarity = similarity_maps(head, features, [prototype]).cpu().numpy()
+        found = np.unravel_index(similarity[0].argmax(), similarity[0].shape)
+        noted = tuple(head.prototype_location[prototype].tolist())
+        if head.prototypes_are_patches and found != noted:
+            return None
         picture = data['inputs'][0]
         (activation,) = self.attribution(self.model, picture, similarity, [prototype])
         box = high_activation_box(activation)
@@ -174,7 +181,7 @@ def push_folders(checkpoint: Path) -> Iterator[Path]:
     """Folders beside a checkpoint in which a push may have left pictures, the latest first."""
     beside = checkpoint.parent
     yield from (checkpoint.with_name(f'{checkpoint.stem}_prototypes'), beside / 'prototypes')
-    numbered = [path for path in beside.glob('prototypes/epoch_*') if path.name[6:].isdigit()]
+    numbered = [path for path in beside.glob('prototypes/epoch_*') if path.name[6:].isdecimal()]
     yield from sorted(numbered, key=lambda path: -int(path.name[6:]))
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import jinja2
 from torch import nn
 
+from mmproto.errors import InputError
+
 from .drawing import data_uri, thumbnail
 from .explained import ExplainedPicture
 from .explanation_sheet import explanation_sheet
@@ -16,6 +18,7 @@ from .gallery import Gallery
 from .shown import prototype_thumbnails, shown_picture
 
 INDEX_SIDE = 128
+KINDS = ('.html', '.png', '.json')
 
 
 @cache
@@ -46,20 +49,22 @@ def patches_warning(head: nn.Module) -> str | None:
 
 
 def write_explanations(
-    explained: list[ExplainedPicture], head: nn.Module, gallery: Gallery, folder: Path
+    explained: list[ExplainedPicture], gallery: Gallery, folder: Path, warning: str | None
 ) -> list[Path]:
     """Write page, picture and figures of each picture, and an index where there are several.
 
     Args:
         explained: The pictures.
-        head: The head that explains them.
         gallery: Pictures of the prototypes.
         folder: An existing folder.
+        warning: What every page says first, if anything.
 
     Returns:
         The page of each picture.
+
+    Raises:
+        InputError: If a file cannot be written; nothing of these pictures is left then.
     """
-    warning = patches_warning(head)
     pictures = cache(lambda prototype: prototype_thumbnails(gallery, prototype))
 
     @cache
@@ -67,6 +72,9 @@ def write_explanations(
         shown = pictures(prototype)
         return shown and {name: data_uri(image) for name, image in shown.items()}
 
+    # A gallery may run the network, which is no work for several threads.
+    for prototype in sorted({match.prototype for one in explained for match in one.matches}):
+        uris(prototype)
     page = templates().get_template('explanation.html.j2')
 
     def write(one: ExplainedPicture) -> dict:
@@ -81,10 +89,17 @@ def write_explanations(
             file.write_text(html, encoding='utf-8')
         return {**shown, 'uri': data_uri(thumbnail(one.picture, INDEX_SIDE))}
 
-    with ThreadPoolExecutor() as threads:  # what compresses pictures waits for no other
-        written = list(threads.map(write, explained))
-    if len(written) > 1:
-        html = templates().get_template('index.html.j2').render(pictures=written, warning=warning)
-        with whole_file(folder / 'index.html') as file:
-            file.write_text(html, encoding='utf-8')
+    try:
+        with ThreadPoolExecutor() as threads:  # what compresses pictures waits for no other
+            written = list(threads.map(write, explained))
+        if len(written) > 1:
+            index = templates().get_template('index.html.j2')
+            html = index.render(pictures=written, warning=warning)
+            with whole_file(folder / 'index.html') as file:
+                file.write_text(html, encoding='utf-8')
+    except OSError as error:
+        for one in explained:
+            for kind in KINDS:
+                (folder / f'{one.name}{kind}').unlink(missing_ok=True)
+        raise InputError(f'nothing can be written in {folder}: {error.strerror}') from None
     return [folder / f'{one.name}.html' for one in explained]

@@ -16,6 +16,7 @@ from mmproto.datasets.checks import class_name
 from mmproto.functional import NearestPatches, ReceptiveField, high_activation_box, upsample
 
 from .drawing import draw_box, heat_map, save
+from .files import whole_file
 from .receptive_field import backbone_receptive_field
 
 ENDS = ('top', 'bottom', 'left', 'right')
@@ -87,7 +88,8 @@ def write_prototypes(
     if rank == 0:
         records.sort(key=lambda record: record.prototype)
         text = json.dumps([asdict(record) for record in records], indent=1)
-        (out_dir / 'prototypes.json').write_text(text, encoding='utf-8')
+        with whole_file(out_dir / 'prototypes.json') as file:
+            file.write_text(text, encoding='utf-8')
 
 
 def _picture(

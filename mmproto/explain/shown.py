@@ -41,7 +41,7 @@ def shown_picture(one: ExplainedPicture, side: int = SIDE) -> dict:
         probability=float(explanation.probabilities[predicted]),
         truth=None if one.truth is None else one.class_name(one.truth),
         right=one.truth == predicted,
-        asked=explanation.explained.label != predicted,
+        rival_question=one.rival_question,
         explained=_shown_evidence(one, explanation.explained),
         rival=_shown_evidence(one, explanation.rival),
         most_similar=[_shown_match(one, match) for match in explanation.most_similar],

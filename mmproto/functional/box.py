@@ -18,6 +18,9 @@ def high_activation_box(activation: np.ndarray, percentile: float = 95) -> Box:
         activation: Similarity of every pixel (height, width).
         percentile: Share of the pixels below the threshold, in percent.
     """
-    marked = activation >= np.percentile(activation, percentile)
+    threshold, least = np.percentile(activation, percentile), activation.min()
+    # Where fewer pixels than that stand out at all, the box is around those.
+    few = threshold == least < activation.max()
+    marked = activation > least if few else activation >= threshold
     rows, columns = np.flatnonzero(marked.any(axis=1)), np.flatnonzero(marked.any(axis=0))
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

@@ -145,7 +145,8 @@ def test_boxes_are_in_the_pixels_of_the_large_original(inferencer, photo, tmp_pa
 def test_a_class_can_be_asked_for_by_name_or_number(inferencer, photo):
     predicted = inferencer(photo)[0]['pred_label']
     asked = (predicted + 3) % 12
-    for name in (asked, str(asked), inferencer.classes[asked]):
+    words = inferencer.classes[asked].replace('_', ' ')
+    for name in (asked, str(asked), inferencer.classes[asked], words):
         explanation = inferencer(photo, asked=name)[0]['explained'].explanation
         assert explanation.explained.label == asked
         assert explanation.rival.label == predicted
@@ -163,9 +164,12 @@ def test_data_samples_are_those_of_mmpretrain(inferencer, photo):
         ('no.jpg', {}, 'there is no picture no.jpg'),
         ('text.jpg', {}, 'is no picture, or a damaged one'),
         ('half.jpg', {}, 'is no picture, or a damaged one'),
-        ('good.jpg', dict(asked='Hook billed'), "no class 'Hook billed'.*nearest: Hook_billed"),
+        ('good.jpg', dict(asked='Hook billed'), "no class 'Hook billed'.*nearest: Hook billed"),
         ('good.jpg', dict(asked=12), 'a number from 0 to 11'),
         ('good.jpg', dict(out_dir='good.jpg/out'), 'cannot be written'),
+        ('good.jpg', dict(asked='²'), 'there is no class'),
+        (np.zeros((9, 9)), {}, 'give uint8'),
+        ('folder', {}, 'there is no picture in folder'),
     ],
 )
 def test_wrong_input_is_named_and_leaves_nothing(
@@ -176,6 +180,8 @@ def test_wrong_input_is_named_and_leaves_nothing(
     Path('good.jpg').write_bytes(good)
     Path('half.jpg').write_bytes(good[: len(good) // 2])
     Path('text.jpg').write_text('words')
+    Path('folder').mkdir()
+    Path('folder/text.txt').write_text('words')
     before = sorted(tmp_path.rglob('*'))
     with pytest.raises(InputError, match=message) as error:
         inferencer(['good.jpg', given], **{'out_dir': 'out', **settings})
@@ -286,3 +292,59 @@ def test_the_training_images_have_the_boxes_of_the_attribution(config, checkpoin
 def test_an_unknown_attribution_is_refused(config, checkpoint):
     with pytest.raises(InputError, match="attribution='cam' is unknown: choose one of"):
         ProtoPNetInferencer(config, str(checkpoint), attribution='cam')
+
+
+def test_paths_and_folders_are_taken(inferencer, photo, tmp_path):
+    folder = tmp_path / 'folder'
+    folder.mkdir()
+    for name in ('index.jpg', 'b.JPG', 'a' * 200 + '.jpg'):
+        (folder / name).write_bytes(Path(photo).read_bytes())
+    (folder / 'notes.txt').write_text('words')
+    results = inferencer([folder, Path(photo)], out_dir=tmp_path / 'out')
+    names = [result['explained'].name for result in results]
+    assert names == ['a' * 100, 'b', 'index_2', 'photo']
+    assert '4 explained pictures' in (tmp_path / 'out' / 'index.html').read_text()
+
+
+def test_the_asked_class_is_not_called_the_runner_up(inferencer, photo, tmp_path):
+    predicted = inferencer(photo)[0]['pred_label']
+    (result,) = inferencer(photo, asked=(predicted + 1) % 12, out_dir=tmp_path)
+    assert result['explained'].rival_question == 'It was taken for: why'
+    assert 'It was taken for: why' in (tmp_path / 'photo.html').read_text()
+    assert inferencer(photo)[0]['explained'].rival_question == 'Why not'
+
+
+def test_a_config_alone_explains_nothing(config):
+    with pytest.raises(InputError, match='give its checkpoint'):
+        ProtoPNetInferencer(config)
+    with pytest.raises(InputError, match=r'there is no checkpoint no\.pth'):
+        ProtoPNetInferencer(config, 'no.pth')
+
+
+def test_missing_boxes_are_warned_of(config, checkpoint, photo, inferencer, tmp_path):
+    gone = Config(config.to_dict())
+    for loader in ('push_dataloader', 'test_dataloader'):
+        gone[loader].dataset.data_root = str(tmp_path / 'gone')
+    ProtoPNetInferencer(gone, checkpoint)(photo, out_dir=tmp_path)
+    assert 'pictures are taken whole' in (tmp_path / 'photo.html').read_text()
+    assert inferencer.warning is None
+
+
+def test_a_wrapped_test_set_is_unwrapped(config, checkpoint, photo):
+    wrapped = Config(config.to_dict())
+    dataset = wrapped.test_dataloader.dataset
+    wrapped.test_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=dataset)
+    assert ProtoPNetInferencer(wrapped, checkpoint)(photo)[0]['explained'].name == 'photo'
+    wrapped.test_dataloader = None
+    with pytest.raises(InputError, match='no test_dataloader with a pipeline'):
+        ProtoPNetInferencer(wrapped, checkpoint)
+
+
+def test_a_full_disk_leaves_nothing(inferencer, photo, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(Image.Image, 'save', full)
+    with pytest.raises(InputError, match='No space left'):
+        inferencer(photo, out_dir=tmp_path / 'out')
+    assert list((tmp_path / 'out').iterdir()) == []

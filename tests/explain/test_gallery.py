@@ -79,6 +79,22 @@ def test_training_images_show_what_the_push_has_saved(pushed, dataloader):
             assert np.abs(drawn - read).mean() < 12  # noise, saved as JPEG
 
 
+def test_images_of_another_data_set_are_not_shown(pushed):
+    model, _ = pushed
+    other = Runner.build_dataloader(loader(seed=7)).dataset
+    pictures = [TrainingPictures(model, other).pictures(prototype) for prototype in range(6)]
+    assert pictures.count(None) >= 4  # by chance one may be at the same place
+
+
+def test_a_damaged_record_is_named(pushed):
+    model, folder = pushed
+    file = folder / 'prototypes' / 'epoch_10' / 'prototypes.json'
+    file.write_text(file.read_text()[:100])
+    with pytest.raises(InputError, match='is damaged'):
+        SavedPictures(model.head, file.parent)
+    assert find_saved(model.head, push_folders(folder / 'epoch_12.pth')) is None
+
+
 def test_missing_pictures_are_none(pushed, dataloader):
     model, folder = pushed
     saved = SavedPictures(model.head, folder / 'prototypes' / 'epoch_10')

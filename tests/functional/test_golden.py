@@ -142,3 +142,10 @@ def test_high_activation_crops():
     arrays = np.load(DATA / 'high_activation_crops.npz')
     boxes = [high_activation_box(m, int(arrays['percentile'])) for m in arrays['maps']]
     assert boxes == [tuple(box) for box in arrays['boxes'].tolist()]
+
+
+def test_the_box_of_few_pixels_is_around_them():
+    activation = np.zeros((100, 100))
+    activation[10:14, 20:30] = 1
+    assert high_activation_box(activation) == (10, 14, 20, 30)
+    assert high_activation_box(np.ones((5, 7))) == (0, 5, 0, 7)
