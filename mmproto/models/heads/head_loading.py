@@ -74,10 +74,9 @@ def _fits(head: nn.Module, saved: dict[str, Tensor]) -> bool:
 
 
 def _classes_fit(head: nn.Module, prototype_class: Tensor) -> bool:
-    """Whether prototypes have classes of the head, or none if the head's have none."""
-    has_class = bool((head.prototype_class >= 0).all())
-    valid = torch.arange(head.num_classes) if has_class else torch.tensor([-1])
-    return bool(torch.isin(prototype_class.cpu(), valid).all())
+    """Whether prototypes have classes of the head; a head of prototypes without takes both."""
+    least = 0 if (head.prototype_class >= 0).all() else -1
+    return least <= int(prototype_class.min()) and int(prototype_class.max()) < head.num_classes
 
 
 def _warn(message: str) -> None:
