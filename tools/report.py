@@ -11,6 +11,7 @@ from mmproto.apis.command_line import (
     existing_checkpoint,
     load_config,
     one_line_errors,
+    positive,
 )
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse
@@ -28,7 +29,9 @@ def parse_args():
         metavar='DIR',
         help='pictures that the push has written; looked for beside the checkpoint by default',
     )
-    parser.add_argument('--batch-size', type=int, default=32, help='images at once (default 32)')
+    parser.add_argument(
+        '--batch-size', type=positive, default=32, help='images at once (default 32)'
+    )
     return parser.parse_args()
 
 

@@ -1,10 +1,10 @@
 """Looks at a whole ProtoPNet: its prototypes, its pushes, its predictions on the test set."""
 
+from collections import Counter
 from itertools import compress, groupby
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config
 from mmpretrain.registry import DATASETS
 from torch import nn
 from torch.utils.data import Dataset
@@ -19,9 +19,16 @@ from mmproto.explain.pushes import push_records
 from mmproto.explain.report import ModelReport, PartTruth, PrototypeReport
 from mmproto.explain.sightings import Boxes, find_boxes, nearest_images, nearest_sightings
 from mmproto.explain.survey import Survey, Surveyed, survey
-from mmproto.explain.trust import confusion, firing_shares, own_patches, twins
+from mmproto.explain.trust import (
+    confusion,
+    firing_shares,
+    own_patches,
+    strongest_classes,
+    twins,
+)
 
 from .inferencer import ProtoPNetInferencer
+from .picture_reader import PictureReader
 
 NEAREST = 5
 EXPLAINED = 12
@@ -43,10 +50,11 @@ def analyse(
         the parts of the prototypes are missing, and ``origin`` says so.
 
     Raises:
-        InputError: If the test set is not there, or not of the model's classes.
+        InputError: If the test set is not there, or not of the model's classes, or if a picture
+            cannot be read.
     """
     model, head = inferencer.model, inferencer.model.head
-    test = _test_set(inferencer.config, head.num_classes)
+    test = _test_set(inferencer.reader, head.num_classes)
     sets = {'train': inferencer.reader.dataset('push_dataloader'), 'test': test}
     splits = {
         name: Surveyed(dataset, survey(model, dataset, batch_size, f'{name} set'))
@@ -93,16 +101,20 @@ def choose_explained(tested: Survey, count: int) -> tuple[list[int], list[int]]:
     return [int(i) for i in right[:count]], [int(i) for i in ranked[~correct][:count]]
 
 
-def _test_set(config: Config, num_classes: int) -> Dataset:
-    if config.get('test_dataloader') is None:
+def _test_set(reader: PictureReader, num_classes: int) -> Dataset:
+    if reader.config.get('test_dataloader') is None:
         raise InputError('the config has no test_dataloader: add one that gives the test images')
-    try:
-        dataset = DATASETS.build(config.test_dataloader.dataset)
-    except OSError as error:
+    dataset = reader.dataset('test_dataloader')
+    if not len(dataset):
+        reason = ''
+        try:
+            DATASETS.build(reader.config.test_dataloader.dataset)  # says why there are none
+        except (OSError, RuntimeError) as error:
+            reason = f' ({error})'
         raise InputError(
-            f'test_dataloader finds no images ({error}): set data_root, as by --cfg-options '
+            f'test_dataloader finds no images{reason}: set data_root, as by --cfg-options '
             'data_root=DIR'
-        ) from None
+        )
     check_labels(labels_of(dataset), num_classes, 'test_dataloader')
     return dataset
 
@@ -114,8 +126,7 @@ def _missing(head: nn.Module, splits: dict[str, Surveyed]) -> str:
             " The config's push_dataloader finds no training images: the training patches nearest "
             'to each prototype are not known.'
         )
-    pushed = bool((head.prototype_image >= 0).any())
-    if pushed and not own_patches(head, splits['train'].survey):
+    if head.prototypes_are_patches and not own_patches(head, splits['train'].survey):
         return (
             " The config's push_dataloader does not give the images that the prototypes were "
             'pushed onto: what parts they hold is not known.'
@@ -129,6 +140,7 @@ def _look_at_prototypes(
     """What there is to know of every prototype, and how well boxes and parts agree."""
     head, tested = model.head, splits['test'].survey
     labels = head.prototype_class.tolist()
+    class_images = Counter(splits['train'].survey.label.tolist() if 'train' in splits else [])
     own = own_patches(head, splits['train'].survey) if 'train' in splits else []
     activated = [(i, j) for i, row in enumerate(tested.most_activated.tolist()) for j in row]
     boxes = {
@@ -151,7 +163,7 @@ def _look_at_prototypes(
         truth = part_truth(tested.most_activated, boxes['test'], parts, own_parts)
 
     weight = head.last_layer.weight.detach().cpu().numpy()
-    strongest = weight.argmax(axis=0).tolist()
+    strongest = strongest_classes(weight, np.array(labels)).tolist()
     fires_own, fires_other = firing_shares(tested, np.array(labels)).tolist()
     twins_of = twins(head)
     prototypes = [
@@ -159,6 +171,7 @@ def _look_at_prototypes(
             number=j,
             label=label,
             weight=float(weight[label if label >= 0 else strongest[j], j]),
+            class_images=class_images[label],
             fires_own=fires_own[j],
             fires_other=fires_other[j],
             nearest_train=nearest['train'][j] if 'train' in nearest else [],

@@ -6,6 +6,7 @@ import numpy as np
 
 from mmproto.functional import Box
 
+from .evidence import SHOWN
 from .explained import ExplainedPicture
 
 
@@ -28,29 +29,41 @@ class Sighting:
     box: Box
 
 
+def fires_among(prototypes: int, classes: int) -> int:
+    """Among how many of an image's most activated prototypes one is said to fire.
+
+    As many as a class has, on average, at least one and at most ten: if each class had its
+    prototypes to itself, only those of the image's class would fire.
+    """
+    return min(SHOWN, max(1, prototypes // classes))
+
+
 @dataclass(frozen=True)
 class PrototypeReport:
     """What there is to know of a prototype.
 
-    An image makes a prototype fire if the prototype is among its ten most activated ones.
+    A prototype fires on an image if it is among its most activated ones, as many of them as
+    :func:`fires_among` tells.
 
     Attributes:
         number: Its number.
         label: Its class, -1 for none.
         weight: Its weight in the logit of its class, of ``strongest_class`` if it has none.
-        fires_own: Share of the test images of its class that make it fire, nan if there are none.
-        fires_other: Share of all other test images that make it fire, likewise.
+        class_images: How many images of the push set are of its class, 0 if it has none.
+        fires_own: Share of the test images of its class that it fires on, nan if there are none.
+        fires_other: Share of all other test images that it fires on, likewise.
         nearest_train: The nearest patches of the push set, one an image, the nearest first.
         nearest_test: The nearest patches of the test set, likewise.
         twins: Numbers of other prototypes on the same patch.
         parts: Names of the parts inside its box on its training image, None where the data knows
             no parts, or not the image.
-        strongest_class: The class to whose logit it adds most.
+        strongest_class: The class to whose logit it adds most; its own if no other gets more.
     """
 
     number: int
     label: int
     weight: float
+    class_images: int
     fires_own: float
     fires_other: float
     nearest_train: list[Sighting]
@@ -69,14 +82,16 @@ class PrototypeReport:
         if self.parts == []:
             found.append('may look at background: no part that is annotated is in its box')
         own = sum(sighting.label == self.label for sighting in self.nearest_train)
-        if self.label >= 0 and own < len(self.nearest_train) / 2:
+        if self.label >= 0 and own < min(len(self.nearest_train), self.class_images) / 2:
             found.append(
                 f'speaks for the wrong class: {own} of its {len(self.nearest_train)} nearest '
                 'training patches are of its own'
             )
         if self.label not in (-1, self.strongest_class):
             found.append('adds more to the logit of another class than to that of its own')
-        if self.label >= 0 and self.fires_own <= self.fires_other:
+        if self.fires_other == 0 and (self.fires_own == 0 or self.label < 0):
+            found.append('never fires')
+        elif self.label >= 0 and self.fires_own <= self.fires_other:
             found.append('fires on other classes as often as on its own')
         return found
 
@@ -177,6 +192,11 @@ class ModelReport:
     latent: LatentMap
     warning: str | None
     origin: str
+
+    @property
+    def fires_among(self) -> int:
+        """Among how many of an image's most activated prototypes one is said to fire."""
+        return fires_among(len(self.prototypes), len(self.classes))
 
     @property
     def accuracy(self) -> float:

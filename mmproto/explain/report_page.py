@@ -72,6 +72,7 @@ def report_page(report: ModelReport, gallery: Gallery, datasets: Mapping[str, Da
         pictures=lambda prototype: prototypes[prototype],
         patch=lambda sighting: patches[_patch(sighting)],
         percent=percent,
+        fires=fires_in_words,
         splits=SPLITS,
         data=_script_data(report, names, prototypes, patches),
         thumbnails=thumbnails.chunks(),
@@ -83,7 +84,19 @@ def report_page(report: ModelReport, gallery: Gallery, datasets: Mapping[str, Da
 
 def percent(share: float) -> str:
     """A share in words."""
-    return 'no images' if isnan(share) else f'{100 * share:.0f} %'
+    return f'{100 * share:.0f} %'
+
+
+def fires_in_words(one: PrototypeReport) -> str:
+    """On how many test images a prototype fires."""
+    if one.label < 0:
+        return f'Fires on {percent(one.fires_other)} of all test images.'
+    if isnan(one.fires_own):
+        return f'Its class has no test image; fires on {percent(one.fires_other)} of the others.'
+    own = f'Fires on {percent(one.fires_own)} of its class'
+    if isnan(one.fires_other):
+        return f'{own}; there is no other test image.'
+    return f'{own}, {percent(one.fires_other)} of the others.'
 
 
 def truth_in_words(truth: PartTruth) -> str:
@@ -92,11 +105,16 @@ def truth_in_words(truth: PartTruth) -> str:
     def by_chance(share: float) -> str:
         return f'by chance it would be {percent(share)}'
 
+    if isnan(truth.on_same_part):
+        same_part = 'none has a training patch that shows a part'
+    else:
+        same_part = (
+            f'{percent(truth.on_same_part)} on a part that their training patch shows '
+            f'({by_chance(truth.chance_on_same_part)})'
+        )
     return (
         f'Of the ten highest-scoring prototypes of each test image, {percent(truth.on_object)} '
-        f'have their box on the object ({by_chance(truth.chance_on_object)}), '
-        f'{percent(truth.on_same_part)} on a part that their training patch shows '
-        f'({by_chance(truth.chance_on_same_part)}).'
+        f'have their box on the object ({by_chance(truth.chance_on_object)}), {same_part}.'
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from rich.progress import track
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from mmproto.datasets.checks import labels_of
+from mmproto.errors import InputError
 from mmproto.functional import locate_nearest
 
 from .evidence import SHOWN
@@ -92,11 +94,27 @@ def feature_maps(
     Yields:
         For each batch the images' numbers, their feature maps (N, D, H', W') as the head gets
         them, and height and width of the network's input.
+
+    Raises:
+        InputError: If the file of an image cannot be read.
     """
     batches = [images[i : i + batch_size] for i in range(0, len(images), batch_size)]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         for batch in track(batches, description=name):
-            inputs = [sample['inputs'] for sample in pool.map(dataset.__getitem__, batch)]
+            inputs = list(pool.map(lambda image: _input(dataset, image), batch))
             data = model.data_preprocessor({'inputs': inputs}, training=False)
             size = tuple(data['inputs'].shape[-2:])
             yield batch, model.extract_feat(data['inputs'])[-1], size
+
+
+def _input(dataset: Dataset, image: int) -> Tensor:
+    try:
+        return dataset[image]['inputs']
+    except (AssertionError, OSError, cv2.error) as error:  # of MMCV, of the disk, of OpenCV
+        path = dataset.get_data_info(image).get('img_path')
+        if path is None:
+            raise
+        reason = ' '.join(str(error).split())
+        raise InputError(
+            f'{path} cannot be read as a picture ({reason}): remove or replace the file'
+        ) from error

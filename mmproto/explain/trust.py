@@ -6,22 +6,24 @@ import numpy as np
 from torch import nn
 
 from .gallery import patch_keys
+from .report import fires_among
 from .survey import Survey
 
 
 def firing_shares(survey: Survey, prototype_class: np.ndarray) -> np.ndarray:
-    """How often prototypes are among the ten most activated ones of an image.
+    """How often prototypes fire: are among the most activated ones of an image.
 
     Args:
         survey: Scores of N test images.
         prototype_class: Class of every prototype (P,), -1 for none.
 
     Returns:
-        For every prototype the share of the images of its own class on which it is, and the share
-        of all other images: (2, P); not a number where there is no such image.
+        For every prototype the share of the images of its own class on which it fires, and the
+        share of all other images: (2, P); not a number where there is no such image.
     """
+    count = fires_among(len(prototype_class), survey.logit.shape[1])
     fires = np.zeros(survey.score.shape, bool)
-    np.put_along_axis(fires, survey.most_activated, True, axis=1)
+    np.put_along_axis(fires, survey.most_activated[:, :count], True, axis=1)
     own = survey.label[:, None] == prototype_class
     return np.stack([_share(fires, own), _share(fires, ~own)])
 
@@ -31,6 +33,17 @@ def _share(fires: np.ndarray, among: np.ndarray) -> np.ndarray:
     count = among.sum(axis=0)
     share = np.full(len(count), np.nan)
     return np.divide((fires & among).sum(axis=0), count, out=share, where=count > 0)
+
+
+def strongest_classes(weight: np.ndarray, prototype_class: np.ndarray) -> np.ndarray:
+    """The class (P,) to whose logit each prototype adds most; its own if no other gets more.
+
+    Args:
+        weight: Weight of every prototype in the logit of every class (K, P).
+        prototype_class: Class of every prototype (P,), -1 for none.
+    """
+    own = np.arange(len(weight))[:, None] == prototype_class
+    return np.where(own & (weight == weight.max(axis=0)), np.inf, weight).argmax(axis=0)
 
 
 def twins(head: nn.Module) -> list[list[int]]:

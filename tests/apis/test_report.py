@@ -111,6 +111,7 @@ def test_every_prototype_is_told_of(report, inferencer):
         assert one.label == j // 5
         assert one.weight == float(weight[one.label])
         assert one.strongest_class == int(weight.argmax())
+        assert one.class_images == 2
         assert set(one.parts) <= set(CUB_PARTS)
         own = one.nearest_train[0]
         best = float(head.similarities(torch.tensor(0.0)))
@@ -154,12 +155,18 @@ def test_the_images_of_another_push_tell_no_parts(inferencer, checkpoint, report
     assert 'does not give' not in report.origin
     assert {one.parts for one in found.prototypes} == {None}
     assert found.truth is None
+    other.model = copy.deepcopy(other.model)
+    other.model.head.prototypes_are_patches.fill_(False)
+    found = analyse(other, str(CONFIG), checkpoint)
+    assert 'trained since its last push' in found.warning
+    assert 'does not give' not in found.origin
 
 
 def test_a_model_that_has_never_been_pushed(config, tmp_path):
     torch.manual_seed(0)
+    config = copy.deepcopy(config)
+    config.model.head.update(prototypes_per_class=None, num_prototypes=60)
     model = get_model(config)
-    model.head.prototype_class.fill_(-1)
     save_checkpoint(dict(meta={}, state_dict=model.state_dict()), str(tmp_path / 'new.pth'))
     inferencer = ProtoPNetInferencer(config, str(tmp_path / 'new.pth'))
     found = analyse(inferencer, str(CONFIG), str(tmp_path / 'new.pth'))
@@ -173,7 +180,8 @@ def test_a_model_that_has_never_been_pushed(config, tmp_path):
         assert one.parts is None
         assert np.isnan(one.fires_own)
         assert one.weight == float(weights[:, one.number].max())
-        assert one.concerns == []
+        assert one.class_images == 0
+        assert one.concerns == ([] if one.fires_other else ['never fires'])
 
 
 def test_a_missing_test_set_is_named(inferencer, checkpoint, birds):
@@ -187,6 +195,9 @@ def test_a_missing_test_set_is_named(inferencer, checkpoint, birds):
     with pytest.raises(InputError, match='set data_root') as error:
         analyse(gone, str(CONFIG), checkpoint)
     assert '\n' not in str(error.value)
+    gone.config.test_dataloader.dataset = dict(type='EmptyDataset')
+    with pytest.raises(InputError, match='test_dataloader finds no images: set data_root'):
+        analyse(gone, str(CONFIG), checkpoint)
     gone.config.pop('test_dataloader')
     with pytest.raises(InputError, match='has no test_dataloader'):
         analyse(gone, str(CONFIG), checkpoint)
@@ -196,6 +207,12 @@ def test_a_missing_test_set_is_named(inferencer, checkpoint, birds):
 class FilelessDataset(ArrayDataset):
     """Pictures in memory, as CIFAR's are."""
 
+    built = 0
+
+    def __init__(self, **options):
+        type(self).built += 1
+        super().__init__(**options)
+
     def get_data_info(self, index):
         return dict(gt_label=int(self.labels[index]))
 
@@ -204,12 +221,23 @@ def test_pictures_without_parts_and_files(inferencer, checkpoint):
     other = reconfigured(inferencer)
     dataset = dict(type='FilelessDataset', num_classes=12, count=15, size=96)
     other.config.test_dataloader.dataset = other.config.push_dataloader.dataset = dataset
+    FilelessDataset.built = 0
     found = analyse(other, str(CONFIG), checkpoint)
+    assert len(other.reader.dataset('test_dataloader')) == 15
+    assert FilelessDataset.built == 2  # the push and the test set, once each
     assert found.confusion.sum() == 15
     assert 'does not give the images that the prototypes were pushed onto' in found.origin
     assert found.truth is None
     assert {one.parts for one in found.prototypes} == {None}
     assert found.right == found.mistakes == []
+
+
+@DATASETS.register_module()
+class EmptyDataset(ArrayDataset):
+    """No pictures at all."""
+
+    def __len__(self):
+        return 0
 
 
 @given(st.integers(0, 99), st.integers(1, 20), st.integers(1, 6))

@@ -19,9 +19,9 @@ from mmproto.explain.gallery import NoPictures, to_bgr
 from mmproto.explain.report import PartTruth
 from mmproto.explain.report_page import (
     PATCH,
+    fires_in_words,
     most_confused,
     patch_pictures,
-    percent,
     truth_in_words,
     write_report,
 )
@@ -162,6 +162,7 @@ def test_it_says_what_the_report_says(browser, written):
     concerned = [one for one in report.prototypes if one.concerns]
     assert tiles == [f'{100 * report.accuracy:.1f} %', '60', str(len(concerned))]
     assert truth_in_words(report.truth) in at(browser, 'main').text
+    assert 'among the 5 most activated ones there' in at(browser, '#concerns').text
     browser.execute_script(OPEN_ALL)
     wait(browser, lambda: len(every(browser, '.card')) == 60)
     cards = browser.execute_script(
@@ -281,10 +282,12 @@ def test_the_keyboard_reaches_everything(browser, written):
 def test_a_model_of_which_little_is_known(browser, written, datasets, tmp_path):
     """No pictures of prototypes, no parts, no pushes, and a prototype of no class."""
     report, _ = written
-    last = replace(report.prototypes[-1], label=-1, fires_own=float('nan'), parts=None)
+    nan = float('nan')
+    last = replace(report.prototypes[-1], label=-1, fires_own=nan, fires_other=0.25, parts=None)
+    untested = replace(report.prototypes[-2], fires_own=nan, fires_other=0.125)
     bare = replace(
         report,
-        prototypes=[*report.prototypes[:-1], last],
+        prototypes=[*report.prototypes[:-2], untested, last],
         right=[],
         mistakes=[],
         pushes=[],
@@ -301,7 +304,15 @@ def test_a_model_of_which_little_is_known(browser, written, datasets, tmp_path):
     card = at(browser, '#prototype-59')
     wait(browser, card.is_displayed)
     assert card.text.count('no picture') == 3
-    assert 'Fires on no images of its class' in card.text
+    assert 'Fires on 25 % of all test images.' in card.text
+    assert len(card.find_elements('css selector', '.nearest span')) == 10
+    assert not card.find_elements('css selector', '.nearest .bad, .nearest .own')
+    at(browser, '#search').clear()
+    at(browser, '#search').send_keys('58', Keys.ENTER)
+    wait(browser, at(browser, '#prototype-58').is_displayed)
+    other = at(browser, '#prototype-58')
+    assert 'Its class has no test image; fires on 12 % of the others.' in other.text
+    assert len(other.find_elements('css selector', '.nearest .bad, .nearest .own')) == 10
     browser.execute_script('choose(59)')
     assert at(browser, '#neighbours').text.startswith('Prototype 59')
     assert not complaints(browser)
@@ -331,13 +342,34 @@ def test_pictures_are_the_patches_and_stored_once(written, datasets):
 def test_figures_in_words():
     confusion = np.array([[5, 2, 0], [0, 4, 1], [3, 0, 0]])
     assert most_confused(confusion) == [(2, 0, 3, 3), (0, 1, 2, 7), (1, 2, 1, 5)]
-    assert percent(float('nan')) == 'no images'
     words = truth_in_words(PartTruth(9, 0.871, 0.614, 0.5, 0.25))
     assert words == (
         'Of the ten highest-scoring prototypes of each test image, 87 % have their box on the '
         'object (by chance it would be 50 %), 61 % on a part that their training patch shows (by '
         'chance it would be 25 %).'
     )
+    nan = float('nan')
+    words = truth_in_words(PartTruth(9, 0.871, nan, 0.5, nan))
+    assert words.endswith(
+        'on the object (by chance it would be 50 %), none has a training patch that shows a part.'
+    )
+
+
+def test_fires_in_words(written):
+    one, nan = written[0].prototypes[0], float('nan')
+    for facts, words in [
+        (dict(fires_own=0.5, fires_other=0.1), 'Fires on 50 % of its class, 10 % of the others.'),
+        (
+            dict(fires_own=nan, fires_other=0.1),
+            'Its class has no test image; fires on 10 % of the others.',
+        ),
+        (
+            dict(fires_own=0.5, fires_other=nan),
+            'Fires on 50 % of its class; there is no other test image.',
+        ),
+        (dict(label=-1, fires_own=nan, fires_other=0.1), 'Fires on 10 % of all test images.'),
+    ]:
+        assert fires_in_words(replace(one, **facts)) == words
 
 
 @pytest.mark.slow
@@ -359,9 +391,14 @@ def test_the_command(birds, checkpoint, tmp_path):
     assert page.lstrip().startswith('<!doctype html>')
     assert [path.name for path in (tmp_path / 'new' / 'out').iterdir()] == ['report.html']
 
+    code, _, err = run('--out', tmp_path / 'none', '--batch-size', '0')
+    assert code == 2
+    assert err.splitlines()[-1].endswith('0 is no whole number of at least 1')
+    assert not (tmp_path / 'none').exists()
+
     (tmp_path / 'file').touch()
     code, out, err = run('--out', tmp_path / 'file')
     assert code == 1
     assert err.startswith('error: ')
     assert err.count('\n') == 1
-    assert '--out' in err
+    assert f'{tmp_path}/file cannot be written' in err

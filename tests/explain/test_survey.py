@@ -1,8 +1,10 @@
+import cv2
 import numpy as np
 import pytest
 import torch
-from mmpretrain.registry import MODELS
+from mmpretrain.registry import DATASETS, MODELS
 
+from mmproto.errors import InputError
 from mmproto.explain.survey import feature_maps, survey
 from tests.toy import ArrayDataset, model_config
 
@@ -68,3 +70,30 @@ def test_only_the_images_that_are_asked_for_go_through():
     for image, features in seen.items():
         expected = model.extract_feat(dataset[image]['inputs'][None] / 255)[-1][0]
         assert torch.allclose(features, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize('content', [b'this is no picture', b'', None])
+def test_a_damaged_picture_is_named(tmp_path, content):
+    for name in ('a', 'b', 'c'):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(f'{tmp_path}/{name}/1.png', np.zeros((16, 16, 3), np.uint8))
+    pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='PackInputs'),
+    ]
+    dataset = DATASETS.build(
+        dict(
+            type='mmpretrain.CustomDataset',
+            data_root=str(tmp_path),
+            pipeline=pipeline,
+            _scope_='mmpretrain',
+        )
+    )
+    damaged = tmp_path / 'b' / '1.png'
+    damaged.unlink()
+    if content is not None:
+        damaged.write_bytes(content)
+    with pytest.raises(InputError, match='cannot be read') as error:
+        survey(build(), dataset, batch_size=2)
+    assert str(damaged) in str(error.value)
+    assert '\n' not in str(error.value)
