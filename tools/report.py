@@ -15,6 +15,7 @@ from mmproto.apis.command_line import (
 )
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse
+from mmproto.explain.attribution import ATTRIBUTIONS, check_attribution
 from mmproto.explain.files import make_writable
 from mmproto.explain.report_page import truth_in_words, write_report
 from mmproto.extras import need
@@ -32,6 +33,12 @@ def parse_args():
     parser.add_argument(
         '--batch-size', type=positive, default=32, help='images at once (default 32)'
     )
+    parser.add_argument(
+        '--attribution',
+        metavar='NAME',
+        help='show heat maps by this as well, beside those by upsampling: '
+        f'{", ".join(sorted(set(ATTRIBUTIONS) - {"upsampling"}))}; takes a while on a CPU',
+    )
     return parser.parse_args()
 
 
@@ -46,7 +53,9 @@ def main():
         device=torch.device(get_device()),
         prototypes=args.prototypes,
     )
-    report = analyse(inferencer, args.config, checkpoint, args.batch_size)
+    if args.attribution is not None:
+        check_attribution(args.attribution, inferencer.model)
+    report = analyse(inferencer, args.config, checkpoint, args.batch_size, args.attribution)
     loaders = dict(train='push_dataloader', test='test_dataloader')
     datasets = {split: inferencer.reader.dataset(name) for split, name in loaders.items()}
     file = Path(args.out) / 'report.html'

@@ -1,6 +1,7 @@
 """Checks the name of a timm backbone before anything is built."""
 
 import difflib
+from pathlib import Path
 
 import timm
 from mmengine.config import Config
@@ -13,8 +14,10 @@ NEAREST = 5
 def check_backbone(cfg: Config) -> None:
     """Check ``model.backbone`` of a config, if it is one of timm's.
 
+    Its ``checkpoint_path`` is put where timm can load it from with ``features_only``.
+
     Raises:
-        InputError: If timm does not know its name, with the nearest matches, or cannot load its
+        InputError: If timm does not know its name, with the nearest matches, or there is no file
             ``checkpoint_path``.
     """
     backbone = (cfg.get('model') or {}).get('backbone') or {}
@@ -22,10 +25,11 @@ def check_backbone(cfg: Config) -> None:
         return
     check_timm_name(backbone['model_name'])
     if backbone.get('features_only') and backbone.get('checkpoint_path'):
-        raise InputError(
-            'model.backbone.checkpoint_path does not work with features_only in timm: set '
-            'pretrained=True, pretrained_cfg_overlay=dict(file=FILE) instead'
-        )
+        path = backbone.pop('checkpoint_path')
+        if not Path(path).is_file():
+            raise InputError(f'model.backbone.checkpoint_path={path}: there is no such file')
+        # timm would load the file into the wrapper that gives the maps, whose names are others.
+        backbone.update(pretrained=True, pretrained_cfg_overlay=dict(file=path))
 
 
 def check_timm_name(name: str) -> None:

@@ -1,6 +1,7 @@
 """Looks at a whole ProtoPNet: its prototypes, its pushes, its predictions on the test set."""
 
 from collections import Counter
+from copy import copy
 from itertools import compress, groupby
 from pathlib import Path
 
@@ -35,7 +36,11 @@ EXPLAINED = 12
 
 
 def analyse(
-    inferencer: ProtoPNetInferencer, config: str, checkpoint: str, batch_size: int = 32
+    inferencer: ProtoPNetInferencer,
+    config: str,
+    checkpoint: str,
+    batch_size: int = 32,
+    attribution: str | None = None,
 ) -> ModelReport:
     """Look at a model with the test and the push set of its config.
 
@@ -44,6 +49,7 @@ def analyse(
         config: The config's file, for its name.
         checkpoint: The model's checkpoint, for its name and for the pushes in its folder.
         batch_size: How many images go through the network at once.
+        attribution: What the explained images are explained by a second time, if anything.
 
     Returns:
         All that there is to say. Without the training images the nearest training patches and
@@ -65,6 +71,11 @@ def analyse(
     prototypes, truth = _look_at_prototypes(model, splits, batch_size)
     right, mistakes = choose_explained(tested, EXPLAINED)
     explained = _explain(inferencer, test, [*right, *mistakes], batch_size)
+    again = {}
+    if attribution is not None:
+        other = copy(inferencer)
+        other.attribution = attribution
+        again = _explain(other, test, [*right, *mistakes], batch_size)
     return ModelReport(
         config=Path(config).name,
         checkpoint=Path(checkpoint).name,
@@ -73,6 +84,7 @@ def analyse(
         prototypes=prototypes,
         right=[explained[image] for image in right if image in explained],
         mistakes=[explained[image] for image in mistakes if image in explained],
+        again={one.name: one for one in again.values()},
         pushes=push_records(Path(checkpoint).parent),
         truth=truth,
         latent=latent_map(model, splits, batch_size),

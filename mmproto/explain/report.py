@@ -173,6 +173,7 @@ class ModelReport:
         prototypes: Every prototype.
         right: Explained test images that were classified correctly.
         mistakes: Explained test images that were not, the most confident mistake first.
+        again: The explained images by another attribution, by their names; empty if none.
         pushes: Every push that left a folder, in order.
         truth: How well boxes and parts agree, None where the data knows no parts.
         latent: The map of the latent space.
@@ -187,6 +188,7 @@ class ModelReport:
     prototypes: list[PrototypeReport]
     right: list[ExplainedPicture]
     mistakes: list[ExplainedPicture]
+    again: dict[str, ExplainedPicture]
     pushes: list[PushRecord]
     truth: PartTruth | None
     latent: LatentMap

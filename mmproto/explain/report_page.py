@@ -67,8 +67,8 @@ def report_page(report: ModelReport, gallery: Gallery, datasets: Mapping[str, Da
         concerns=prototypes_by_concern(report.prototypes),
         classes=_shown_classes(report, names, prototypes),
         confused=most_confused(report.confusion)[:CONFUSED],
-        mistakes=_shown_explained(report.mistakes, thumbnails),
-        right=_shown_explained(report.right, thumbnails),
+        mistakes=_shown_explained(report.mistakes, report.again, thumbnails),
+        right=_shown_explained(report.right, report.again, thumbnails),
         pictures=lambda prototype: prototypes[prototype],
         patch=lambda sighting: patches[_patch(sighting)],
         percent=percent,
@@ -191,9 +191,14 @@ def _prototype_pictures(gallery: Gallery, prototype: int, thumbnails: Thumbnails
     return {name: thumbnails.add(getattr(pictures, name), side) for name, side in sides.items()}
 
 
-def _shown_explained(explained: list[ExplainedPicture], thumbnails: Thumbnails) -> list[dict]:
+def _shown_explained(
+    explained: list[ExplainedPicture], again: dict[str, ExplainedPicture], thumbnails: Thumbnails
+) -> list[dict]:
     return [
-        {**shown_picture(one, PICTURE), 'thumbnail': thumbnails.add(one.picture, PATCH)}
+        {
+            **shown_picture(one, PICTURE, again.get(one.name)),
+            'thumbnail': thumbnails.add(one.picture, PATCH),
+        }
         for one in explained
     ]
 

@@ -21,12 +21,15 @@ def prototype_thumbnails(gallery: Gallery, prototype: int) -> dict[str, np.ndarr
     }
 
 
-def shown_picture(one: ExplainedPicture, side: int = SIDE) -> dict:
+def shown_picture(
+    one: ExplainedPicture, side: int = SIDE, again: ExplainedPicture | None = None
+) -> dict:
     """A picture with its explanation, for a template.
 
     Args:
         one: The explained picture.
         side: Longer side of the picture that is put into the page, in pixels.
+        again: The same by another attribution, whose heat maps are shown as well.
     """
     picture = thumbnail(one.picture, side)
     explanation = one.explanation
@@ -42,8 +45,8 @@ def shown_picture(one: ExplainedPicture, side: int = SIDE) -> dict:
         truth=None if one.truth is None else one.class_name(one.truth),
         right=one.truth == predicted,
         rival_question=one.rival_question,
-        explained=_shown_evidence(one, explanation.explained),
-        rival=_shown_evidence(one, explanation.rival),
+        explained=_shown_evidence(one, explanation.explained, again),
+        rival=_shown_evidence(one, explanation.rival, again),
         most_similar=[_shown_match(one, match) for match in explanation.most_similar],
         attribution=explanation.attribution.replace('_', ' '),
     )
@@ -54,15 +57,26 @@ def heat_thumbnail(one: ExplainedPicture, match: Match) -> np.ndarray:
     return heat_on_seen(thumbnail(one.picture, THUMBNAIL), one.geometry, match.activation)
 
 
-def _shown_evidence(one: ExplainedPicture, evidence: ClassEvidence) -> dict:
+def _shown_evidence(
+    one: ExplainedPicture, evidence: ClassEvidence, again: ExplainedPicture | None
+) -> dict:
+    def heats(match: Match) -> list[dict]:
+        """The match's heat map, and that of the same prototype by the other attribution."""
+        same = [] if again is None else [m for m in again.matches if m.prototype == match.prototype]
+        pairs = [(one, match), *((again, other) for other in same[:1])]
+        return [
+            dict(
+                by=explained.explanation.attribution.replace('_', ' '),
+                uri=data_uri(heat_thumbnail(explained, shown)),
+            )
+            for explained, shown in pairs
+        ]
+
     return dict(
         name=one.class_name(evidence.label),
         logit=evidence.logit,
         probability=evidence.probability,
-        matches=[
-            {**_shown_match(one, match), 'heat': data_uri(heat_thumbnail(one, match))}
-            for match in evidence.matches
-        ],
+        matches=[{**_shown_match(one, match), 'heats': heats(match)} for match in evidence.matches],
         shown=sum(match.points for match in evidence.matches),
         rest=evidence.rest,
         error=evidence.error,

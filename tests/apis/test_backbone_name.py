@@ -1,6 +1,8 @@
 import pytest
 import timm
+import torch
 from mmengine.config import Config
+from mmpretrain.registry import MODELS
 
 from mmproto.apis.backbone_name import check_backbone, check_timm_name
 from mmproto.errors import InputError
@@ -26,11 +28,25 @@ def test_an_unknown_name_is_answered_with_the_nearest(name, message):
         check_backbone(Config(dict(model=dict(backbone=backbone))))
 
 
-def test_a_checkpoint_path_that_timm_cannot_load_is_refused():
+def test_a_checkpoint_path_is_loaded(tmp_path):
+    file = tmp_path / 'timm.pth'
+    saved = timm.create_model('resnet10t', num_classes=7)
+    torch.save(saved.state_dict(), file)
+    backbone = dict(
+        type='TIMMBackbone', model_name='resnet10t', features_only=True, out_indices=(-1,),
+        checkpoint_path=str(file),
+    )  # fmt: skip
+    cfg = Config(dict(model=dict(backbone=backbone)))
+    check_backbone(cfg)
+    state = MODELS.build(cfg.model.backbone).timm_model.state_dict()
+    assert torch.equal(state['layer4.0.conv1.weight'], saved.layer4[0].conv1.weight)
+
+
+def test_a_missing_checkpoint_path_is_named():
     backbone = dict(
         type='TIMMBackbone', model_name='resnet18', features_only=True, checkpoint_path='x.pth'
     )
-    with pytest.raises(InputError, match='pretrained_cfg_overlay'):
+    with pytest.raises(InputError, match=r'checkpoint_path=x\.pth: there is no such file'):
         check_backbone(Config(dict(model=dict(backbone=backbone))))
 
 

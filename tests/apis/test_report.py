@@ -17,6 +17,7 @@ from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse, choose_explained
 from mmproto.datasets.birds import CUB_PARTS, make_birds
 from mmproto.errors import InputError
+from mmproto.explain.shown import shown_picture
 from mmproto.explain.survey import Survey
 from tests.toy import ArrayDataset
 
@@ -160,6 +161,18 @@ def test_the_images_of_another_push_tell_no_parts(inferencer, checkpoint, report
     found = analyse(other, str(CONFIG), checkpoint)
     assert 'trained since its last push' in found.warning
     assert 'does not give' not in found.origin
+
+
+def test_pictures_are_explained_by_another_attribution_as_well(inferencer, checkpoint, report):
+    found = analyse(inferencer, str(CONFIG), checkpoint, attribution='receptive_field')
+    shown = {one.name for one in (*found.right, *found.mistakes)}
+    assert set(found.again) == shown
+    assert report.again == {}
+    assert inferencer.attribution == 'upsampling'
+    one = found.mistakes[0]
+    heats = shown_picture(one, again=found.again[one.name])['explained']['matches'][0]['heats']
+    assert [heat['by'] for heat in heats] == ['upsampling', 'receptive field']
+    assert heats[0]['uri'] != heats[1]['uri']
 
 
 def test_a_model_that_has_never_been_pushed(config, tmp_path):
