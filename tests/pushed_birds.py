@@ -1,4 +1,4 @@
-"""Fixtures: a pushed model of a few rendered birds, some of whose classes have wicked names."""
+"""A few rendered birds, their config, and pushed models of them."""
 
 from pathlib import Path
 
@@ -39,13 +39,16 @@ def config_fixture(birds):
 
 @pytest.fixture(scope='module', name='checkpoint')
 def checkpoint_fixture(config, tmp_path_factory):
-    """What a training would leave, with the pictures of the push."""
-    folder = tmp_path_factory.mktemp('work')
+    """The checkpoint of a model some of whose classes have wicked names."""
     torch.manual_seed(0)
-    model = get_model(config)
+    return push_and_save(get_model(config), config, tmp_path_factory.mktemp('work'), WICKED)
+
+
+def push_and_save(model, config, folder, names=()):
+    """What a training would leave, with the pictures of the push; the first classes renamed."""
     dataloader = Runner.build_dataloader(config.push_dataloader)
     push_prototypes(model, dataloader, folder / 'prototypes' / 'epoch_1')
-    names = [*WICKED, *dataloader.dataset.metainfo['classes'][len(WICKED) :]]
-    meta = dict(dataset_meta=dict(classes=names))
+    classes = [*names, *dataloader.dataset.metainfo['classes'][len(names) :]]
+    meta = dict(dataset_meta=dict(classes=classes))
     save_checkpoint(dict(meta=meta, state_dict=model.state_dict()), str(folder / 'epoch_1.pth'))
     return folder / 'epoch_1.pth'

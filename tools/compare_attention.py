@@ -13,8 +13,8 @@ from mmengine.device import get_device
 
 from mmproto.apis.classifier import load_classifier
 from mmproto.apis.command_line import (
-    config_parser,
     existing_checkpoint,
+    explainer_parser,
     load_config,
     one_line_errors,
 )
@@ -24,18 +24,12 @@ from mmproto.explain.files import whole_file
 
 
 def parse_args():
-    parser = config_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser = explainer_parser(__doc__)
     parser.add_argument('baseline_config', help='config file of the baseline')
     parser.add_argument('baseline_checkpoint', help='checkpoint file of the baseline')
     parser.add_argument('images', nargs='+', metavar='IMAGE', help='pictures')
     parser.add_argument(
         '--out', required=True, type=Path, metavar='FILE', help='the figure, .png or .jpg'
-    )
-    parser.add_argument(
-        '--prototypes',
-        metavar='DIR',
-        help='pictures that the push has written; looked for beside the checkpoint by default',
     )
     return parser.parse_args()
 

@@ -7,8 +7,8 @@ import torch
 from mmengine.device import get_device
 
 from mmproto.apis.command_line import (
-    config_parser,
     existing_checkpoint,
+    explainer_parser,
     load_config,
     one_line_errors,
     positive,
@@ -18,8 +18,7 @@ from mmproto.explain.attribution import ATTRIBUTIONS, find_attribution
 
 
 def parse_args():
-    parser = config_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser = explainer_parser(__doc__)
     parser.add_argument('images', nargs='+', metavar='IMAGE', help='pictures, or folders of them')
     parser.add_argument('--out', required=True, metavar='DIR', help='where the pages go')
     parser.add_argument(
@@ -27,11 +26,6 @@ def parse_args():
         dest='asked',
         metavar='CLASS',
         help='name or number of the class to explain; the predicted one by default',
-    )
-    parser.add_argument(
-        '--prototypes',
-        metavar='DIR',
-        help='pictures that the push has written; looked for beside the checkpoint by default',
     )
     parser.add_argument(
         '--attribution',

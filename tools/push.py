@@ -8,13 +8,13 @@ from mmengine.runner.checkpoint import weights_to_cpu
 
 from mmproto.apis.classifier import own_checkpoint, without_pretrained
 from mmproto.apis.command_line import (
+    check_out_file,
     config_parser,
     existing_checkpoint,
     load_config,
     one_line_errors,
 )
 from mmproto.engine import PrototypePushHook
-from mmproto.errors import InputError
 from mmproto.models.wrapper import unwrap_model
 
 
@@ -33,8 +33,7 @@ def parse_args():
 def main():
     args = parse_args()
     out = Path(args.out)
-    if not out.parent.is_dir() or out.is_dir():
-        raise InputError(f'--out {out}: give a file in a folder that is there')
+    check_out_file(out)
     cfg = load_config(args)
     file = existing_checkpoint(args.checkpoint)
     cfg.custom_hooks = []

@@ -7,14 +7,14 @@ import torch
 from mmengine.device import get_device
 
 from mmproto.apis.command_line import (
-    config_parser,
     existing_checkpoint,
+    explainer_parser,
     load_config,
     one_line_errors,
     positive,
 )
 from mmproto.apis.inferencer import ProtoPNetInferencer
-from mmproto.apis.report import analyse
+from mmproto.apis.report import analyse, data_sets
 from mmproto.explain.attribution import ATTRIBUTIONS, check_attribution
 from mmproto.explain.files import make_writable
 from mmproto.explain.report_page import truth_in_words, write_report
@@ -22,14 +22,8 @@ from mmproto.extras import need
 
 
 def parse_args():
-    parser = config_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser = explainer_parser(__doc__)
     parser.add_argument('--out', required=True, metavar='DIR', help='where report.html goes')
-    parser.add_argument(
-        '--prototypes',
-        metavar='DIR',
-        help='pictures that the push has written; looked for beside the checkpoint by default',
-    )
     parser.add_argument(
         '--batch-size', type=positive, default=32, help='images at once (default 32)'
     )
@@ -56,10 +50,8 @@ def main():
     if args.attribution is not None:
         check_attribution(args.attribution, inferencer.model)
     report = analyse(inferencer, args.config, checkpoint, args.batch_size, args.attribution)
-    loaders = dict(train='push_dataloader', test='test_dataloader')
-    datasets = {split: inferencer.reader.dataset(name) for split, name in loaders.items()}
     file = Path(args.out) / 'report.html'
-    write_report(report, inferencer.gallery, datasets, file)
+    write_report(report, inferencer.gallery, data_sets(inferencer), file)
     print(f'Accuracy {report.accuracy:.1%} on {report.confusion.sum()} test images.')
     if report.truth:
         print(truth_in_words(report.truth))

@@ -1,10 +1,11 @@
 """Loads a classifier of which a checkpoint has all the weights."""
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
+from typing import NamedTuple
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -96,3 +97,28 @@ def class_names(model: nn.Module) -> list[str]:
         if len(named) == count
         else [f'class {label}' for label in range(count)]
     )
+
+
+class Classes(NamedTuple):
+    """What a network tells apart: what to call the network, how many classes, their names."""
+
+    network: str
+    count: int
+    names: Sequence[str]
+
+
+def check_same_classes(one: Classes, other: Classes, advice: str) -> None:
+    """Raise an InputError, with the advice, for networks that do not tell the same classes apart.
+
+    Only names that both know are compared.
+    """
+    if one.count != other.count:
+        raise InputError(
+            f'{one.network} has {one.count} classes and {other.network} has {other.count}: {advice}'
+        )
+    for label, (ours, theirs) in enumerate(zip(one.names, other.names)):
+        if ours != theirs:
+            raise InputError(
+                f'class {label} is {ours!r} for {one.network} and {theirs!r} for '
+                f'{other.network}: {advice}'
+            )

@@ -74,6 +74,18 @@ def config_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def explainer_parser(description: str) -> argparse.ArgumentParser:
+    """A parser with what the tools that show prototypes have in common beside that."""
+    parser = config_parser(description)
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        '--prototypes',
+        metavar='DIR',
+        help='pictures that the push has written; looked for beside the checkpoint by default',
+    )
+    return parser
+
+
 def positive(text: str) -> int:
     """A whole number of at least 1, as a type of arguments."""
     if not text.isdecimal() or int(text) < 1:
@@ -161,3 +173,13 @@ def existing_checkpoint(path: str) -> str:
     if '://' not in path and not Path(path).is_file():
         raise InputError(f'there is no checkpoint {path}')
     return path
+
+
+def check_out_file(out: Path) -> None:
+    """Check where ``--out`` puts a file, before any work.
+
+    Raises:
+        InputError: If its folder is not there, or it is a folder itself.
+    """
+    if not out.parent.is_dir() or out.is_dir():
+        raise InputError(f'--out {out}: give a file in a folder that is there')

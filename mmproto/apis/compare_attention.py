@@ -19,6 +19,8 @@ from mmproto.explain.pages import patches_warning
 from mmproto.explain.shown import prototype_thumbnails
 from mmproto.extras import need
 
+from .classifier import Classes, check_same_classes
+from .command_line import check_out_file
 from .inferencer import ProtoPNetInferencer
 from .picture_reader import PictureReader
 
@@ -35,8 +37,7 @@ def check_comparison(images: Sequence[str], out: Path) -> None:
     need('explain', 'pytorch_grad_cam')
     if out.suffix.lower() not in SUFFIXES:
         raise InputError(f'--out {out}: give a file name that ends with {" or ".join(SUFFIXES)}')
-    if not out.parent.is_dir() or out.is_dir():
-        raise InputError(f'--out {out}: give a file in a folder that is there')
+    check_out_file(out)
     if not os.access(out.parent, os.W_OK):
         raise InputError(
             f'--out {out}: nothing can be written in {out.parent}; give another folder'
@@ -65,8 +66,7 @@ def compare_attention(
     Raises:
         InputError: If the baseline has no linear head, or other classes than the ProtoPNet.
     """
-    check_linear_head(baseline)
-    check_same_classes(inferencer.model, baseline)
+    check_baseline(inferencer.model, baseline)
     baseline.to(next(inferencer.model.parameters()).device)
     reader = PictureReader(baseline._config)
     compared = []
@@ -82,18 +82,16 @@ def compare_attention(
     return attention_figure(compared, thumbnails, patches_warning(inferencer.model.head))
 
 
-def check_same_classes(protopnet: nn.Module, baseline: nn.Module) -> None:
-    """Raise an InputError for a baseline that does not tell the ProtoPNet's classes apart."""
-    counts = protopnet.head.num_classes, baseline.head.num_classes
-    if counts[0] != counts[1]:
-        raise InputError(
-            f'the ProtoPNet has {counts[0]} classes and the baseline has {counts[1]}: give a '
-            'baseline of the same classes'
-        )
-    known = [(model._dataset_meta or {}).get('classes') or () for model in (protopnet, baseline)]
-    for label, (ours, theirs) in enumerate(zip(*known)):
-        if ours != theirs:
-            raise InputError(
-                f'class {label} is {ours!r} for the ProtoPNet and {theirs!r} for the baseline: '
-                'give a baseline of the same classes'
-            )
+def check_baseline(protopnet: nn.Module, baseline: nn.Module) -> None:
+    """Raise an InputError for a baseline without linear head, or of other classes."""
+    check_linear_head(baseline)
+    check_same_classes(
+        _classes('the ProtoPNet', protopnet),
+        _classes('the baseline', baseline),
+        'give a baseline of the same classes',
+    )
+
+
+def _classes(name: str, model: nn.Module) -> Classes:
+    names = (model._dataset_meta or {}).get('classes') or ()
+    return Classes(name, model.head.num_classes, names)

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from mmproto.datasets.checks import labels_of
 from mmproto.errors import InputError
 
-from .classifier import load_classifier
+from .classifier import Classes, check_same_classes, load_classifier
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Member:
     model: nn.Module
     dataloader: DataLoader
     classes: tuple[str, ...] | None
+
+    @property
+    def told_apart(self) -> Classes:
+        """What the network tells apart."""
+        return Classes(self.name, self.model.head.num_classes, self.classes or ())
 
 
 @dataclass(frozen=True)
@@ -91,22 +96,6 @@ def load_member(cfg: Config, checkpoint: str) -> Member:
     tested_on = getattr(dataloader.dataset, 'metainfo', {})
     classes = model._dataset_meta.get('classes') or tested_on.get('classes')
     return Member(name, model, dataloader, tuple(classes) if classes else None)
-
-
-def check_same_classes(one: Member, other: Member) -> None:
-    """Raise an InputError for two members that do not tell the same classes apart."""
-    counts = one.model.head.num_classes, other.model.head.num_classes
-    if counts[0] != counts[1]:
-        raise InputError(
-            f'{one.name} has {counts[0]} classes and {other.name} has {counts[1]}: only networks '
-            'of the same classes can be combined'
-        )
-    for label, names in enumerate(zip(one.classes or (), other.classes or ())):
-        if names[0] != names[1]:
-            raise InputError(
-                f'class {label} is {names[0]!r} for {one.name} and {names[1]!r} for '
-                f'{other.name}: only networks of the same classes can be combined'
-            )
 
 
 def image_names(dataset: Dataset) -> list[str]:
@@ -175,7 +164,9 @@ def predict_ensemble(
         InputError: If the members have not all the same classes, images and labels.
     """
     for one, other in pairwise(members):
-        check_same_classes(one, other)
+        check_same_classes(
+            one.told_apart, other.told_apart, 'only networks of the same classes can be combined'
+        )
         check_same_images(one, other)
     logits = []
     for member in members:

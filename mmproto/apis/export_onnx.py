@@ -16,6 +16,7 @@ from mmproto.models.heads import ProtoPNetHead
 from mmproto.models.necks.backbone_info import check_image_size, image_channels
 
 from .classifier import class_names
+from .command_line import check_out_file
 from .locating_classifier import LocatingClassifier
 
 OUTPUTS = ('logits', 'scores', 'location', 'boxes')
@@ -49,8 +50,7 @@ def check_export(out: Path, opset: int = OPSET) -> None:
             none that PyTorch and ONNX know.
     """
     need('export', 'onnx', 'onnxruntime', 'onnxscript')
-    if not out.parent.is_dir() or out.is_dir():
-        raise InputError(f'--out {out}: give a file in a folder that is there')
+    check_out_file(out)
     from onnx.defs import onnx_opset_version
 
     if not OPSET <= opset <= onnx_opset_version():

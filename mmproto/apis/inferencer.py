@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterator
+from functools import partial
 from math import ceil
 from pathlib import Path
 
@@ -243,10 +244,7 @@ class ProtoPNetInferencer(BaseInferencer):
 
     def draw(self, explained: ExplainedPicture) -> Image.Image:
         """The explanation as one picture: this looks like that, and the points that follow."""
-
-        def thumbnails(prototype: int) -> dict[str, np.ndarray] | None:
-            return prototype_thumbnails(self.gallery, prototype)
-
+        thumbnails = partial(prototype_thumbnails, self.gallery)
         return explanation_sheet(explained, thumbnails, self.warning)
 
     def _init_pipeline(self, cfg: Config) -> Callable:

@@ -61,10 +61,9 @@ def analyse(
     """
     model, head = inferencer.model, inferencer.model.head
     test = _test_set(inferencer.reader, head.num_classes)
-    sets = {'train': inferencer.reader.dataset('push_dataloader'), 'test': test}
     splits = {
         name: Surveyed(dataset, survey(model, dataset, batch_size, f'{name} set'))
-        for name, dataset in sets.items()
+        for name, dataset in data_sets(inferencer).items()
         if len(dataset)
     }
     tested = splits['test'].survey
@@ -91,6 +90,12 @@ def analyse(
         warning=patches_warning(head),
         origin=f'{inferencer.gallery.origin}{_missing(head, splits)}',
     )
+
+
+def data_sets(inferencer: ProtoPNetInferencer) -> dict[str, Dataset]:
+    """What a report is about, by the names of its splits; empty what is not on this machine."""
+    loaders = dict(train='push_dataloader', test='test_dataloader')
+    return {split: inferencer.reader.dataset(loader) for split, loader in loaders.items()}
 
 
 def choose_explained(tested: Survey, count: int) -> tuple[list[int], list[int]]:

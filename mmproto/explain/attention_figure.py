@@ -11,7 +11,7 @@ from .class_activation import ClassActivation
 from .drawing import heat_on_seen, scaled_box, thumbnail
 from .evidence import Match
 from .explained import ExplainedPicture
-from .explanation_sheet import GREEN, GREY, RED, Sheet, Thumbnails, shortened
+from .explanation_sheet import GREEN, GREY, RED, Sheet, ThumbnailsOf, shortened
 from .geometry import Geometry
 
 SIDE = 240
@@ -53,7 +53,7 @@ class Compared:
 
 
 def attention_figure(
-    compared: Sequence[Compared], thumbnails: Thumbnails, warning: str | None
+    compared: Sequence[Compared], thumbnails: ThumbnailsOf, warning: str | None
 ) -> Image.Image:
     """Draw a row for each picture.
 
@@ -104,7 +104,7 @@ def _part_attention(sheet: Sheet, one: ExplainedPicture, top: int) -> None:
     _caption(sheet, one, explained.label, explained.probability, LEFT[1], top)
 
 
-def _comparison(sheet: Sheet, one: ExplainedPicture, thumbnails: Thumbnails, top: int) -> None:
+def _comparison(sheet: Sheet, one: ExplainedPicture, thumbnails: ThumbnailsOf, top: int) -> None:
     matches = _shown_matches(one)
     for number, match in enumerate(matches):
         row = top + number * (PART + GAP)

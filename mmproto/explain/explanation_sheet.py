@@ -20,11 +20,11 @@ HEADER = 168
 LINE = 20
 NORMAL, SMALL = 14, 12
 GREEN, RED, GREY = '#12733a', '#b3261e', '#5f6368'
-Thumbnails = Callable[[int], dict[str, np.ndarray] | None]
+ThumbnailsOf = Callable[[int], dict[str, np.ndarray] | None]
 
 
 def explanation_sheet(
-    one: ExplainedPicture, thumbnails: Thumbnails, warning: str | None
+    one: ExplainedPicture, thumbnails: ThumbnailsOf, warning: str | None
 ) -> Image.Image:
     """Draw the evidence for the explained class beside that for its rival.
 
@@ -136,7 +136,7 @@ def _column(
     sheet: Sheet,
     one: ExplainedPicture,
     evidence: ClassEvidence,
-    thumbnails: Thumbnails,
+    thumbnails: ThumbnailsOf,
     left: int,
     is_rival: bool,
 ) -> None:

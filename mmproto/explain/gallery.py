@@ -181,8 +181,14 @@ def push_folders(checkpoint: Path) -> Iterator[Path]:
     """Folders beside a checkpoint in which a push may have left pictures, the latest first."""
     beside = checkpoint.parent
     yield from (checkpoint.with_name(f'{checkpoint.stem}_prototypes'), beside / 'prototypes')
-    numbered = [path for path in beside.glob('prototypes/epoch_*') if path.name[6:].isdecimal()]
-    yield from sorted(numbered, key=lambda path: -int(path.name[6:]))
+    yield from reversed(epoch_folders(beside).values())
+
+
+def epoch_folders(work_dir: Path) -> dict[int, Path]:
+    """The folders that the pushes of a training have left, by epoch and in that order."""
+    folders = work_dir.glob('prototypes/epoch_*')
+    numbered = {int(path.name[6:]): path for path in folders if path.name[6:].isdecimal()}
+    return dict(sorted(numbered.items()))
 
 
 def find_saved(head: nn.Module, folders: Iterable[Path]) -> SavedPictures | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 
+from .gallery import epoch_folders
 from .report import PushRecord
 
 ACCURACY = 'push/accuracy/top1'
@@ -19,14 +20,10 @@ def push_records(work_dir: Path) -> list[PushRecord]:
     Args:
         work_dir: The training's working directory; it need not exist.
     """
-    epochs = {
-        int(folder.name[6:]): folder
-        for folder in work_dir.glob('prototypes/epoch_*')
-        if folder.name[6:].isdecimal()
-    }
     scalars = _push_scalars(work_dir)
     records = [
-        _push_record(folder, scalars.get(epoch, {})) for epoch, folder in sorted(epochs.items())
+        _push_record(folder, scalars.get(epoch, {}))
+        for epoch, folder in epoch_folders(work_dir).items()
     ]
     return [record for record in records if record is not None]
 

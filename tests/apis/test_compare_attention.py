@@ -16,7 +16,7 @@ from mmpretrain.models import LinearClsHead
 from PIL import Image
 
 from mmproto.apis.classifier import load_classifier
-from mmproto.apis.compare_attention import check_comparison, check_same_classes, compare_attention
+from mmproto.apis.compare_attention import check_baseline, check_comparison, compare_attention
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.picture_reader import PictureReader
 from mmproto.datasets.birds import make_birds
@@ -104,9 +104,9 @@ def test_other_networks_are_refused(networks, image):
     named, renamed = load_like(baseline), load_like(baseline)
     named._dataset_meta = dict(classes=[f'bird {i}' for i in range(12)])
     renamed._dataset_meta = dict(classes=[f'bird {i}' for i in range(11)] + ['fish'])
-    check_same_classes(named, named)
+    check_baseline(named, named)
     with pytest.raises(InputError, match="class 11 is 'bird 11' for the ProtoPNet and 'fish'"):
-        check_same_classes(named, renamed)
+        check_baseline(named, renamed)
 
 
 def load_like(baseline, classes=12):

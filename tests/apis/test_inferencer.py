@@ -6,47 +6,26 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmengine.runner import Runner, save_checkpoint
+from mmengine.runner import Runner
 from mmpretrain import get_model
 from mmpretrain.structures import DataSample
 from PIL import Image
 
-from mmproto.apis import push_prototypes
 from mmproto.apis.inferencer import ProtoPNetInferencer
-from mmproto.datasets.birds import make_birds
 from mmproto.errors import InputError
-
-CONFIG = Path(__file__).parents[2] / 'configs/protopnet/resnet10t_birds.py'
-
-
-@pytest.fixture(scope='module')
-def birds(tmp_path_factory):
-    return make_birds(tmp_path_factory.mktemp('data') / 'birds', train=2, test=1, size=64)
-
-
-@pytest.fixture(scope='module')
-def config(birds):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('DATA_ROOT', str(birds))
-        cfg = Config.fromfile(CONFIG)
-    for name in ('push_dataloader', 'test_dataloader'):
-        cfg[name].update(num_workers=0)
-    return cfg
+from tests.pushed_birds import (
+    CONFIG,
+    birds_fixture,  # noqa: F401
+    config_fixture,  # noqa: F401
+    push_and_save,
+)
 
 
 @pytest.fixture(scope='module')
 def checkpoint(config, tmp_path_factory):
     """A pushed model, as a training would leave it, with the pictures of the push."""
-    init_default_scope('mmpretrain')
-    folder = tmp_path_factory.mktemp('work')
     torch.manual_seed(0)
-    model = get_model(config)
-    dataloader = Runner.build_dataloader(config.push_dataloader)
-    push_prototypes(model, dataloader, folder / 'prototypes' / 'epoch_1')
-    meta = dict(dataset_meta=dict(classes=dataloader.dataset.metainfo['classes']))
-    save_checkpoint(dict(meta=meta, state_dict=model.state_dict()), str(folder / 'epoch_1.pth'))
-    return folder / 'epoch_1.pth'
+    return push_and_save(get_model(config), config, tmp_path_factory.mktemp('work'))
 
 
 @pytest.fixture(scope='module')

@@ -1,27 +1,27 @@
 import copy
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, save_checkpoint
 from mmpretrain import get_model
 from mmpretrain.registry import DATASETS
 
-from mmproto.apis import push_prototypes
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse, choose_explained
-from mmproto.datasets.birds import CUB_PARTS, make_birds
+from mmproto.datasets.birds import CUB_PARTS
 from mmproto.errors import InputError
 from mmproto.explain.shown import shown_picture
 from mmproto.explain.survey import Survey
+from tests.pushed_birds import (
+    CONFIG,
+    birds_fixture,  # noqa: F401
+    config_fixture,  # noqa: F401
+    push_and_save,
+)
 from tests.toy import ArrayDataset
-
-CONFIG = Path(__file__).parents[2] / 'configs/protopnet/resnet10t_birds.py'
 
 
 def reconfigured(inferencer):
@@ -33,32 +33,12 @@ def reconfigured(inferencer):
     return other
 
 
-@pytest.fixture(scope='module')
-def birds(tmp_path_factory):
-    return make_birds(tmp_path_factory.mktemp('data') / 'birds', train=2, test=1, size=64)
-
-
-@pytest.fixture(scope='module')
-def config(birds):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('DATA_ROOT', str(birds))
-        cfg = Config.fromfile(CONFIG)
-    for name in ('push_dataloader', 'test_dataloader'):
-        cfg[name].update(num_workers=0)
-    return cfg
-
-
 def pushed_checkpoint(config, folder):
     """A pushed model, as a training would leave it."""
-    init_default_scope('mmpretrain')
     torch.manual_seed(0)
     model = get_model(config)
     torch.nn.init.normal_(model.head.last_layer.weight)
-    dataloader = Runner.build_dataloader(config.push_dataloader)
-    push_prototypes(model, dataloader, folder / 'prototypes' / 'epoch_1')
-    meta = dict(dataset_meta=dict(classes=dataloader.dataset.metainfo['classes']))
-    save_checkpoint(dict(meta=meta, state_dict=model.state_dict()), str(folder / 'epoch_1.pth'))
-    return str(folder / 'epoch_1.pth')
+    return str(push_and_save(model, config, folder))
 
 
 @pytest.fixture(scope='module')
