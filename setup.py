@@ -33,7 +33,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmproto', 'mmproto.*']),
-    package_data={'mmproto.explain': ['templates/*']},
+    package_data={'mmproto.visualization': ['templates/*']},
     cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.10',
     install_requires=[

@@ -13,7 +13,7 @@ if find_spec('mmcv') is None:
 warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
 
 from mmproto import datasets, engine, models  # noqa: E402
-from mmproto.checkpoint import allow_log_history  # noqa: E402
+from mmproto.compat import allow_log_history  # noqa: E402
 from mmproto.model_index import register_models  # noqa: E402
 
 allow_log_history()

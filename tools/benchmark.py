@@ -28,10 +28,10 @@ from torch.utils.data import Dataset
 
 import mmproto  # noqa: F401
 from mmproto.apis import ProtoPNetInferencer
-from mmproto.apis.command_line import one_line_errors
 from mmproto.engine.optimizers import ProtoPNetOptimWrapperConstructor
 from mmproto.engine.push import push_prototypes
 from mmproto.errors import InputError
+from mmproto.utils.command_line import one_line_errors
 
 PER_CLASS = 10
 EXPLAINED = 100

@@ -12,15 +12,15 @@ import torch
 from mmengine.device import get_device
 
 from mmproto.apis.classifier import load_classifier
-from mmproto.apis.command_line import (
+from mmproto.apis.compare_attention import check_comparison, compare_attention
+from mmproto.apis.inferencer import ProtoPNetInferencer
+from mmproto.utils.command_line import (
     existing_checkpoint,
     explainer_parser,
     load_config,
     one_line_errors,
 )
-from mmproto.apis.compare_attention import check_comparison, compare_attention
-from mmproto.apis.inferencer import ProtoPNetInferencer
-from mmproto.explain.files import whole_file
+from mmproto.utils.files import whole_file
 
 
 def parse_args():

@@ -6,15 +6,15 @@ import sys
 import torch
 from mmengine.device import get_device
 
-from mmproto.apis.command_line import (
+from mmproto.apis.inferencer import ProtoPNetInferencer
+from mmproto.explanation.attribution import ATTRIBUTIONS, find_attribution
+from mmproto.utils.command_line import (
     existing_checkpoint,
     explainer_parser,
     load_config,
     one_line_errors,
     positive,
 )
-from mmproto.apis.inferencer import ProtoPNetInferencer
-from mmproto.explain.attribution import ATTRIBUTIONS, find_attribution
 
 
 def parse_args():

@@ -11,14 +11,14 @@ Names of the classes and where the prototypes come from are in its metadata.
 from pathlib import Path
 
 from mmproto.apis.classifier import load_classifier
-from mmproto.apis.command_line import (
+from mmproto.apis.export_onnx import OPSET, check_export, export_onnx, input_size
+from mmproto.errors import InputError
+from mmproto.utils.command_line import (
     config_parser,
     existing_checkpoint,
     load_config,
     one_line_errors,
 )
-from mmproto.apis.export_onnx import OPSET, check_export, export_onnx, input_size
-from mmproto.errors import InputError
 
 
 def parse_args():

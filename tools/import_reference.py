@@ -10,10 +10,10 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 import mmproto  # noqa: F401
-from mmproto.apis.command_line import one_line_errors
 from mmproto.apis.import_reference import BACKBONES, import_reference, load_state_dict
 from mmproto.errors import InputError
 from mmproto.functional import SIMILARITIES
+from mmproto.utils.command_line import one_line_errors
 
 
 def parse_args():

@@ -17,22 +17,22 @@ from mmpretrain.registry import DATASETS
 from torch import nn
 
 from mmproto.apis.classifier import load_classifier
-from mmproto.apis.command_line import (
-    config_parser,
-    existing_checkpoint,
-    load_config,
-    one_line_errors,
-)
 from mmproto.errors import InputError
-from mmproto.explain.attribution import (
+from mmproto.evaluation.deletion_test import COVERS, measure
+from mmproto.explanation.attribution import (
     ATTRIBUTIONS,
     check_attribution,
     find_attribution,
     prototype_scores,
 )
-from mmproto.explain.evidence import own_prototypes, similarity_maps
-from mmproto.explain.occlusion import COVERS, measure
-from mmproto.functional import high_activation_box
+from mmproto.explanation.explanation import own_prototypes, similarity_maps
+from mmproto.explanation.high_activation import high_activation_box
+from mmproto.utils.command_line import (
+    config_parser,
+    existing_checkpoint,
+    load_config,
+    one_line_errors,
+)
 
 CHANCE = ('random pixels', 'random box')
 

@@ -4,9 +4,9 @@
 import argparse
 from pathlib import Path
 
-from mmproto.apis.command_line import one_line_errors
 from mmproto.errors import InputError
-from mmproto.explain.sheet import prototype_sheet
+from mmproto.utils.command_line import one_line_errors
+from mmproto.visualization.prototype_sheet import prototype_sheet
 
 
 def parse_args():

@@ -7,15 +7,15 @@ from mmengine.runner import Runner, save_checkpoint
 from mmengine.runner.checkpoint import weights_to_cpu
 
 from mmproto.apis.classifier import own_checkpoint, without_pretrained
-from mmproto.apis.command_line import (
+from mmproto.engine import PrototypePushHook
+from mmproto.models.wrapper import unwrap_model
+from mmproto.utils.command_line import (
     check_out_file,
     config_parser,
     existing_checkpoint,
     load_config,
     one_line_errors,
 )
-from mmproto.engine import PrototypePushHook
-from mmproto.models.wrapper import unwrap_model
 
 
 def parse_args():

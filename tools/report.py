@@ -6,19 +6,19 @@ from pathlib import Path
 import torch
 from mmengine.device import get_device
 
-from mmproto.apis.command_line import (
+from mmproto.apis.inferencer import ProtoPNetInferencer
+from mmproto.apis.report import analyse, data_sets
+from mmproto.explanation.attribution import ATTRIBUTIONS, check_attribution
+from mmproto.utils.command_line import (
     existing_checkpoint,
     explainer_parser,
     load_config,
     one_line_errors,
     positive,
 )
-from mmproto.apis.inferencer import ProtoPNetInferencer
-from mmproto.apis.report import analyse, data_sets
-from mmproto.explain.attribution import ATTRIBUTIONS, check_attribution
-from mmproto.explain.files import make_writable
-from mmproto.explain.report_page import truth_in_words, write_report
-from mmproto.extras import need
+from mmproto.utils.extras import need
+from mmproto.utils.files import make_writable
+from mmproto.visualization.report_page import truth_in_words, write_report
 
 
 def parse_args():

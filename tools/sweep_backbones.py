@@ -26,8 +26,8 @@ from timm.models import get_pretrained_cfg
 from torch.utils.data import Dataset
 
 import mmproto  # noqa: F401
+from mmproto.engine.nearest_patch_search import BATCH_SIZE
 from mmproto.engine.optimizers import ProtoPNetOptimWrapperConstructor
-from mmproto.engine.projection import BATCH_SIZE
 from mmproto.engine.push import push_prototypes
 
 FAMILIES = {

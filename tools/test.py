@@ -5,7 +5,7 @@ import mmengine
 from mmengine.runner import Runner
 
 from mmproto.apis.classifier import own_checkpoint, without_pretrained
-from mmproto.apis.command_line import (
+from mmproto.utils.command_line import (
     config_parser,
     existing_checkpoint,
     load_config,

@@ -7,9 +7,9 @@ import mmengine
 from mmengine.config import DictAction
 from mmengine.dist import init_dist, is_distributed
 
-from mmproto.apis.command_line import existing_checkpoint, load_config, one_line_errors
 from mmproto.apis.ensemble import load_member, predict_ensemble
 from mmproto.errors import InputError
+from mmproto.utils.command_line import existing_checkpoint, load_config, one_line_errors
 
 
 def parse_args():

@@ -4,13 +4,13 @@
 from mmengine.device import get_device
 from mmengine.runner import Runner
 
-from mmproto.apis.command_line import (
+from mmproto.errors import InputError
+from mmproto.utils.command_line import (
     config_parser,
     existing_checkpoint,
     load_config,
     one_line_errors,
 )
-from mmproto.errors import InputError
 
 
 def parse_args():

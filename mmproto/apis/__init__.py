@@ -1,7 +1,6 @@
 """What a Python user calls."""
 
+from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.engine.push import PushReport, push_prototypes
-
-from .inferencer import ProtoPNetInferencer
 
 __all__ = ['ProtoPNetInferencer', 'PushReport', 'push_prototypes']

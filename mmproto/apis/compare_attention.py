@@ -8,21 +8,20 @@ from pathlib import Path
 from PIL import Image
 from torch import nn
 
+from mmproto.apis.classifier import Classes, check_same_classes
+from mmproto.apis.image_reader import PictureReader
+from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.datasets.checks import check_picture
 from mmproto.errors import InputError
-from mmproto.explain.attention_figure import Compared, attention_figure
-from mmproto.explain.class_activation import (
+from mmproto.explanation.class_activation import (
     check_linear_head,
     class_activations,
 )
-from mmproto.explain.pages import patches_warning
-from mmproto.explain.shown import prototype_thumbnails
-from mmproto.extras import need
-
-from .classifier import Classes, check_same_classes
-from .command_line import check_out_file
-from .inferencer import ProtoPNetInferencer
-from .picture_reader import PictureReader
+from mmproto.utils.command_line import check_out_file
+from mmproto.utils.extras import need
+from mmproto.visualization.attention_figure import Compared, attention_figure
+from mmproto.visualization.explanation_page import patches_warning
+from mmproto.visualization.page_data import prototype_thumbnails
 
 SUFFIXES = ('.png', '.jpg', '.jpeg')
 

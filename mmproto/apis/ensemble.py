@@ -14,10 +14,9 @@ from mmpretrain.evaluation import Accuracy
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from mmproto.apis.classifier import Classes, check_same_classes, load_classifier
 from mmproto.datasets.checks import labels_of
 from mmproto.errors import InputError
-
-from .classifier import Classes, check_same_classes, load_classifier
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,14 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from mmproto.apis.classifier import class_names
+from mmproto.apis.locating_classifier import LocatingClassifier
 from mmproto.errors import InputError
-from mmproto.extras import need
 from mmproto.functional import locate_nearest
+from mmproto.models.backbones.backbone_info import check_image_size, image_channels
 from mmproto.models.heads import ProtoPNetHead
-from mmproto.models.necks.backbone_info import check_image_size, image_channels
-
-from .classifier import class_names
-from .command_line import check_out_file
-from .locating_classifier import LocatingClassifier
+from mmproto.utils.command_line import check_out_file
+from mmproto.utils.extras import need
 
 OUTPUTS = ('logits', 'scores', 'location', 'boxes')
 OPSET = 18

@@ -16,14 +16,18 @@ from PIL import Image
 from rich.progress import track
 from torch import nn
 
+from mmproto.apis.classifier import class_names, load_classifier
+from mmproto.apis.image_reader import PictureReader
 from mmproto.datasets.checks import check_array, check_picture
 from mmproto.errors import InputError
-from mmproto.explain.attribution import check_attribution
-from mmproto.explain.evidence import explain
-from mmproto.explain.explained import ExplainedPicture
-from mmproto.explain.explanation_sheet import explanation_sheet
-from mmproto.explain.files import make_writable
-from mmproto.explain.gallery import (
+from mmproto.explanation.attribution import check_attribution
+from mmproto.explanation.explanation import explain
+from mmproto.explanation.image_explanation import ExplainedPicture
+from mmproto.utils.files import make_writable
+from mmproto.visualization.explanation_page import patches_warning, write_explanations
+from mmproto.visualization.explanation_sheet import explanation_sheet
+from mmproto.visualization.page_data import prototype_thumbnails
+from mmproto.visualization.prototype_images import (
     Gallery,
     NoPictures,
     SavedPictures,
@@ -31,11 +35,6 @@ from mmproto.explain.gallery import (
     find_saved,
     push_folders,
 )
-from mmproto.explain.pages import patches_warning, write_explanations
-from mmproto.explain.shown import prototype_thumbnails
-
-from .classifier import class_names, load_classifier
-from .picture_reader import PictureReader
 
 LONGEST_NAME = 100  # of a file, leaving room for what is put around it
 

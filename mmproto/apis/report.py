@@ -10,26 +10,25 @@ from mmpretrain.registry import DATASETS
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmproto.datasets.checks import check_labels, labels_of
-from mmproto.errors import InputError
-from mmproto.explain.explained import ExplainedPicture
-from mmproto.explain.latent import latent_map
-from mmproto.explain.pages import patches_warning
-from mmproto.explain.parts import inside, part_names, part_truth, parts_of_images
-from mmproto.explain.pushes import push_records
-from mmproto.explain.report import ModelReport, PartTruth, PrototypeReport
-from mmproto.explain.sightings import Boxes, find_boxes, nearest_images, nearest_sightings
-from mmproto.explain.survey import Survey, Surveyed, survey
-from mmproto.explain.trust import (
+from mmproto.analysis.dataset_scores import Survey, Surveyed, survey
+from mmproto.analysis.latent_map import latent_map
+from mmproto.analysis.model_report import ModelReport, PartTruth, PrototypeReport
+from mmproto.analysis.nearest_images import Boxes, find_boxes, nearest_images, nearest_sightings
+from mmproto.analysis.part_agreement import inside, part_names, part_truth, parts_of_images
+from mmproto.analysis.prototype_statistics import (
     confusion,
     firing_shares,
     own_patches,
     strongest_classes,
     twins,
 )
-
-from .inferencer import ProtoPNetInferencer
-from .picture_reader import PictureReader
+from mmproto.analysis.push_history import push_records
+from mmproto.apis.image_reader import PictureReader
+from mmproto.apis.inferencer import ProtoPNetInferencer
+from mmproto.datasets.checks import check_labels, labels_of
+from mmproto.errors import InputError
+from mmproto.explanation.image_explanation import ExplainedPicture
+from mmproto.visualization.explanation_page import patches_warning
 
 NEAREST = 5
 EXPLAINED = 12

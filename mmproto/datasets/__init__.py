@@ -1,9 +1,15 @@
 """Data sets and their transforms."""
 
-from .cars import AnnotatedCars
-from .cub import AnnotatedCUB
-from .folder import FolderDataset, folder_classes
-from .transforms import CropToBox, LoadPicture, RandomRotate, RandomShear, RandomSkew
+from mmproto.datasets.cars import AnnotatedCars
+from mmproto.datasets.cub import AnnotatedCUB
+from mmproto.datasets.folder import FolderDataset, folder_classes
+from mmproto.datasets.transforms import (
+    CropToBox,
+    LoadPicture,
+    RandomRotate,
+    RandomShear,
+    RandomSkew,
+)
 
 __all__ = [
     'AnnotatedCUB',

@@ -7,9 +7,8 @@ import mat4py
 from mmpretrain.datasets import StanfordCars
 from mmpretrain.registry import DATASETS
 
+from mmproto.datasets.boxes import Row, clip_box, image_size
 from mmproto.errors import InputError
-
-from .boxes import Row, clip_box, image_size
 
 ADVICE = 'data_root should be the unpacked Stanford_Cars folder'
 BOX = ('bbox_x1', 'bbox_y1', 'bbox_x2', 'bbox_y2')

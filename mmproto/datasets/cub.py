@@ -11,9 +11,8 @@ from mmengine import list_from_file
 from mmpretrain.datasets import CUB
 from mmpretrain.registry import DATASETS
 
+from mmproto.datasets.boxes import Row, clip_box, image_size
 from mmproto.errors import InputError
-
-from .boxes import Row, clip_box, image_size
 
 ADVICE = 'data_root should be the unpacked CUB_200_2011 folder'
 

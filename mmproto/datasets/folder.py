@@ -11,10 +11,14 @@ from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
 from PIL import Image
 
+from mmproto.datasets.annotations import (
+    ANNOTATIONS,
+    annotated_classes,
+    annotation_path,
+    named_pictures,
+)
+from mmproto.datasets.checks import UNREADABLE
 from mmproto.errors import InputError
-
-from .annotations import ANNOTATIONS, annotated_classes, annotation_path, named_pictures
-from .checks import UNREADABLE
 
 ADVICE = (
     'set data_root to the folder of your pictures: --cfg-options data_root=FOLDER, or '

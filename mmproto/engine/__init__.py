@@ -1,7 +1,7 @@
-from .hooks import PrototypePushHook, PushedCheckpointHook, StagedParamSchedulerHook
-from .loop import StagedTrainLoop
-from .optimizers import ProtoPNetOptimWrapperConstructor, StagedOptimWrapper
-from .schedule import Schedule, build_schedule
+from mmproto.engine.hooks import PrototypePushHook, PushedCheckpointHook, StagedParamSchedulerHook
+from mmproto.engine.loop import StagedTrainLoop
+from mmproto.engine.optimizers import ProtoPNetOptimWrapperConstructor, StagedOptimWrapper
+from mmproto.engine.schedule import Schedule, build_schedule
 
 __all__ = [
     'ProtoPNetOptimWrapperConstructor',

@@ -8,12 +8,11 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import LOOPS
 from torch.utils.data import DataLoader
 
+from mmproto.engine.hooks import PrototypePushHook, PushedCheckpointHook, StagedParamSchedulerHook
+from mmproto.engine.schedule import STAGES, Schedule, build_schedule
+from mmproto.engine.time_left import TimeLeft
 from mmproto.errors import InputError
 from mmproto.models.wrapper import unwrap_model
-
-from .hooks import PrototypePushHook, PushedCheckpointHook, StagedParamSchedulerHook
-from .schedule import STAGES, Schedule, build_schedule
-from .time_left import TimeLeft
 
 
 @LOOPS.register_module()

@@ -6,9 +6,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mmproto.datasets.checks import numbered_class
-from mmproto.engine.projection import find_nearest_patches
-from mmproto.explain.prototypes import write_prototypes
+from mmproto.engine.nearest_patch_search import find_nearest_patches
 from mmproto.models.wrapper import unwrap_model
+from mmproto.visualization.prototype_files import write_prototypes
 
 # A class is said to collapse when its prototypes share patches down to half their number.
 COLLAPSED = 0.5

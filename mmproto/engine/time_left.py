@@ -1,7 +1,7 @@
 from collections import defaultdict
 from statistics import mean
 
-from .schedule import Schedule
+from mmproto.engine.schedule import Schedule
 
 # From the stage with the cheapest epochs to the one with the dearest.
 BY_COST = ('last_layer', 'warm', 'joint')

@@ -1,13 +1,18 @@
 """The paper's equations as pure functions; nothing here knows MMEngine or MMPretrain."""
 
-from .box import Box, high_activation_box, upsample
-from .cost import cluster_cost, l1_cost, separation_cost
-from .distance import locate_nearest, nearest_distances, squared_distances, unfold_patches
-from .precision import true_fp32
-from .projection import NearestPatches, nearest_patches
-from .pruning import nearest_image_classes, speaks_for_its_class
-from .receptive_field import ReceptiveField
-from .similarity import EPSILON, SIMILARITIES, linear_similarity, log_similarity
+from mmproto.functional.box import Box
+from mmproto.functional.cost import cluster_cost, l1_cost, separation_cost
+from mmproto.functional.nearest_patch import NearestPatches, nearest_patches
+from mmproto.functional.precision import true_fp32
+from mmproto.functional.pruning import nearest_image_classes, speaks_for_its_class
+from mmproto.functional.receptive_field import ReceptiveField
+from mmproto.functional.similarity import EPSILON, SIMILARITIES, linear_similarity, log_similarity
+from mmproto.functional.squared_distance import (
+    locate_nearest,
+    nearest_distances,
+    squared_distances,
+    unfold_patches,
+)
 
 __all__ = [
     'EPSILON',
@@ -16,7 +21,6 @@ __all__ = [
     'NearestPatches',
     'ReceptiveField',
     'cluster_cost',
-    'high_activation_box',
     'l1_cost',
     'linear_similarity',
     'locate_nearest',
@@ -29,5 +33,4 @@ __all__ = [
     'squared_distances',
     'true_fp32',
     'unfold_patches',
-    'upsample',
 ]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .box import Box
+from mmproto.functional.box import Box
 
 
 @dataclass(frozen=True)
@@ -47,4 +47,4 @@ class ReceptiveField:
                 max(int(centre - self.size / 2), 0),
                 min(int(centre + (cells - 1) * self.jump + self.size / 2), side),
             ]
-        return tuple(box)
+        return Box(*box)

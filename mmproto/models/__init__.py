@@ -1,5 +1,5 @@
-from .heads import ProtoPNetHead
-from .losses import ProtoPNetLoss
-from .necks import ProtoPNetAddOn
+from mmproto.models.heads import ProtoPNetHead
+from mmproto.models.losses import ProtoPNetLoss
+from mmproto.models.necks import ProtoPNetAddOn
 
 __all__ = ['ProtoPNetAddOn', 'ProtoPNetHead', 'ProtoPNetLoss']

@@ -17,11 +17,11 @@ from PIL import Image
 
 from mmproto.apis.classifier import load_classifier
 from mmproto.apis.compare_attention import check_baseline, check_comparison, compare_attention
+from mmproto.apis.image_reader import PictureReader
 from mmproto.apis.inferencer import ProtoPNetInferencer
-from mmproto.apis.picture_reader import PictureReader
 from mmproto.datasets.birds import make_birds
 from mmproto.errors import InputError
-from mmproto.explain.attention_figure import WIDTH
+from mmproto.visualization.attention_figure import WIDTH
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = {kind: f'configs/{kind}/resnet10t_birds.py' for kind in ('protopnet', 'baseline')}

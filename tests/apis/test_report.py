@@ -9,12 +9,12 @@ from mmengine.runner import Runner, save_checkpoint
 from mmpretrain import get_model
 from mmpretrain.registry import DATASETS
 
+from mmproto.analysis.dataset_scores import Survey
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse, choose_explained
 from mmproto.datasets.birds import CUB_PARTS
 from mmproto.errors import InputError
-from mmproto.explain.shown import shown_picture
-from mmproto.explain.survey import Survey
+from mmproto.visualization.page_data import shown_picture
 from tests.pushed_birds import (
     CONFIG,
     birds_fixture,  # noqa: F401

@@ -18,12 +18,12 @@ from mmpretrain.registry import MODELS
 from PIL import Image
 
 from mmproto.engine import PrototypePushHook
-from mmproto.engine.projection import find_nearest_patches
+from mmproto.engine.nearest_patch_search import find_nearest_patches
 from mmproto.engine.push import push_prototypes
 from mmproto.errors import InputError
-from mmproto.explain.prototypes import write_prototypes
-from mmproto.explain.sheet import prototype_sheet
 from mmproto.functional import nearest_patches
+from mmproto.visualization.prototype_files import write_prototypes
+from mmproto.visualization.prototype_sheet import prototype_sheet
 from tests.toy import loader, model_config, train_config
 
 COUNT = 37  # no multiple of a number of processes, or of a batch size

@@ -6,14 +6,13 @@ import torch
 from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmpretrain.structures import DataSample
 
+from mmproto.explanation.high_activation import high_activation_box, upsample
 from mmproto.functional import (
     ReceptiveField,
-    high_activation_box,
     nearest_image_classes,
     nearest_patches,
     speaks_for_its_class,
     squared_distances,
-    upsample,
 )
 from tests.toy import DATA, STAGES, golden, golden_model, golden_weights
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmproto.apis.command_line import config_parser, load_config
 from mmproto.datasets.birds import make_birds
 from mmproto.errors import InputError
+from mmproto.utils.command_line import config_parser, load_config
 
 ROOT = Path(__file__).parents[2]
 CONFIG = 'configs/protopnet/resnet10t_birds.py'

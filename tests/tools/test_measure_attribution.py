@@ -13,7 +13,7 @@ from mmengine.runner import save_checkpoint
 from mmpretrain import get_model
 
 from mmproto.datasets.birds import make_birds
-from mmproto.explain.attribution import ATTRIBUTIONS
+from mmproto.explanation.attribution import ATTRIBUTIONS
 
 ROOT = Path(__file__).parents[2]
 CONFIG = 'configs/protopnet/resnet10t_birds.py'

@@ -1,7 +1,7 @@
 """Transforms of images and of what is annotated on them."""
 
-from .crop import CropToBox
-from .load import LoadPicture
-from .warp import RandomRotate, RandomShear, RandomSkew
+from mmproto.datasets.transforms.crop import CropToBox
+from mmproto.datasets.transforms.load import LoadPicture
+from mmproto.datasets.transforms.warp import RandomRotate, RandomShear, RandomSkew
 
 __all__ = ['CropToBox', 'LoadPicture', 'RandomRotate', 'RandomShear', 'RandomSkew']

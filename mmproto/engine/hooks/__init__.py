@@ -1,5 +1,5 @@
-from .checkpoint_hook import PushedCheckpointHook
-from .push_hook import PrototypePushHook
-from .scheduler_hook import StagedParamSchedulerHook
+from mmproto.engine.hooks.checkpoint_hook import PushedCheckpointHook
+from mmproto.engine.hooks.push_hook import PrototypePushHook
+from mmproto.engine.hooks.scheduler_hook import StagedParamSchedulerHook
 
 __all__ = ['PrototypePushHook', 'PushedCheckpointHook', 'StagedParamSchedulerHook']

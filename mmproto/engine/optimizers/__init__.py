@@ -1,4 +1,4 @@
-from .constructor import ProtoPNetOptimWrapperConstructor
-from .staged_optim_wrapper import StagedOptimWrapper
+from mmproto.engine.optimizers.constructor import ProtoPNetOptimWrapperConstructor
+from mmproto.engine.optimizers.staged_optim_wrapper import StagedOptimWrapper
 
 __all__ = ['ProtoPNetOptimWrapperConstructor', 'StagedOptimWrapper']

@@ -5,11 +5,10 @@ from mmengine.optim import OptimWrapper
 from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from torch import nn
 
+from mmproto.engine.optimizers.staged_optim_wrapper import StagedOptimWrapper
 from mmproto.engine.schedule import STAGES, build_schedule
 from mmproto.errors import InputError
 from mmproto.models.wrapper import unwrap_model
-
-from .staged_optim_wrapper import StagedOptimWrapper
 
 GROUPS = ('backbone', 'neck', 'prototypes', 'last_layer')
 

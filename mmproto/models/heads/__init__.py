@@ -1,3 +1,3 @@
-from .protopnet_head import ProtoPNetHead
+from mmproto.models.heads.protopnet_head import ProtoPNetHead
 
 __all__ = ['ProtoPNetHead']

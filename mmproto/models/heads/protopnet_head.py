@@ -16,9 +16,8 @@ from mmproto.functional import (
     squared_distances,
     true_fp32,
 )
-
-from .head_loading import fit_to_checkpoint
-from .prototype_count import prototype_classes
+from mmproto.models.heads.checkpoint_fit import fit_to_checkpoint
+from mmproto.models.heads.prototype_count import prototype_classes
 
 
 def _height_and_width(size: int | Sequence[int]) -> tuple[int, int]:

@@ -1,3 +1,3 @@
-from .protopnet_loss import ProtoPNetLoss
+from mmproto.models.losses.protopnet_loss import ProtoPNetLoss
 
 __all__ = ['ProtoPNetLoss']

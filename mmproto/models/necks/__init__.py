@@ -1,3 +1,3 @@
-from .add_on import ProtoPNetAddOn
+from mmproto.models.necks.add_on import ProtoPNetAddOn
 
 __all__ = ['ProtoPNetAddOn']

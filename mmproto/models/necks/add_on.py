@@ -6,8 +6,12 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
 from mmproto.errors import InputError
-
-from .backbone_info import declared_channels, is_channels_last, last_map, probed_channels
+from mmproto.models.backbones.backbone_info import (
+    declared_channels,
+    is_channels_last,
+    last_map,
+    probed_channels,
+)
 
 
 def regular_layers(in_channels: int, out_channels: int) -> list[nn.Module]:

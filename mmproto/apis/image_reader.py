@@ -1,0 +1,120 @@
+"""Reads single pictures as a network's test set does."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from os.path import realpath
+
+import cv2
+import numpy as np
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmpretrain.registry import DATASETS, TRANSFORMS
+from torch.utils.data import Dataset
+
+from mmproto.errors import InputError
+from mmproto.explanation.geometry import BOX_CROPS, Geometry, follow
+from mmproto.explanation.image_explanation import display_copy
+
+
+@dataclass(frozen=True)
+class Given:
+    """A picture as it was given, and as it goes into the network."""
+
+    name: str
+    path: str | None
+    picture: np.ndarray
+    geometry: Geometry
+    truth: int | None
+    packed: dict
+
+
+class PictureReader:
+    """Sends single pictures through a config's test pipeline.
+
+    A picture that the config's test or push set lists is cropped as it is there, and its true
+    class is told; any other one is taken whole.
+
+    Args:
+        config: The config of a classifier.
+
+    Raises:
+        InputError: If it has no test set whose pipeline could be taken.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._datasets: dict[str, Dataset | list] = {}
+        self.pipeline = Compose([TRANSFORMS.build(step) for step in _test_pipeline(config)])
+
+    def read(self, given: str | np.ndarray, name: str) -> Given:
+        """Read one picture.
+
+        Args:
+            given: A file, or an array (height, width, 3) in BGR order.
+            name: What to call it.
+
+        Raises:
+            InputError: If the pipeline cannot read it.
+        """
+        if isinstance(given, np.ndarray):
+            size = given.shape[:2]
+            info = dict(img=given, img_shape=size, ori_shape=size)
+        else:
+            info = self._annotations.get(realpath(given)) or self._load(given)
+        path = None if isinstance(given, np.ndarray) else given
+        truth = info.get('gt_label')
+        packed, picture, geometry = follow(self.pipeline, dict(info))
+        return Given(name, path, display_copy(picture), geometry, truth, packed)
+
+    def dataset(self, loader: str) -> Dataset | list:
+        """The data set of one of the config's loaders, empty if it is not on this machine."""
+        if loader not in self._datasets:
+            config = self.config.get(loader)
+            try:
+                self._datasets[loader] = DATASETS.build(config.dataset) if config else []
+            except (InputError, OSError, RuntimeError):
+                self._datasets[loader] = []
+        return self._datasets[loader]
+
+    @property
+    def warning(self) -> str | None:
+        """What has to be said of pictures that should be cropped and cannot."""
+        crops = any(type(step).__name__ in BOX_CROPS for step in self.pipeline.transforms)
+        if not crops or self._annotations:
+            return None
+        return (
+            'The data sets of the config are not there, so that pictures are taken whole and not '
+            'cropped to their boxes as in training: set data_root.'
+        )
+
+    def _load(self, path: str) -> dict:
+        """Load a picture that no data set knows: without 'img_path' nobody asks for its box."""
+        try:
+            info = self.pipeline.transforms[0](dict(img_path=path))
+        except (AssertionError, cv2.error):
+            raise InputError(f'{path} is a kind of picture that OpenCV cannot read') from None
+        del info['img_path']
+        return info
+
+    @cached_property
+    def _annotations(self) -> dict[str, dict]:
+        """What the test and the push set say of their pictures, by the picture's real path."""
+        datasets = [self.dataset('push_dataloader'), self.dataset('test_dataloader')]
+        return {
+            realpath(info['img_path']): info
+            for dataset in datasets
+            for info in (dataset.get_data_info(i) for i in range(len(dataset)))
+            if 'img_path' in info
+        }
+
+
+def _test_pipeline(config: Config) -> list[dict]:
+    """The pipeline of the test set, also of one that is wrapped or put together."""
+    dataset = (config.get('test_dataloader') or {}).get('dataset')
+    while dataset is not None and 'pipeline' not in dataset:
+        dataset = dataset.get('dataset') or next(iter(dataset.get('datasets') or []), None)
+    if dataset is None:
+        raise InputError(
+            'the config has no test_dataloader with a pipeline: set it to the data to test on'
+        )
+    return dataset.pipeline

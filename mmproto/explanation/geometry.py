@@ -1,0 +1,109 @@
+"""Follows a picture through its pipeline, so that boxes lead back to the original's pixels."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from mmcv.transforms import Compose
+
+from mmproto.errors import InputError
+from mmproto.functional import Box
+
+RESIZES = {'Resize', 'ResizeEdge'}
+CENTER_CROPS = {'CenterCrop'}
+BOX_CROPS = {'CropToBox'}
+PADS = {'Pad'}  # on the right and below, where no pixel moves
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where in the original picture the pixels of the network's input come from.
+
+    Attributes:
+        size: Height and width of the original picture.
+        input_size: Height and width of the network's input.
+        step: Height and width of an input pixel, in pixels of the original.
+        start: Where the first input pixel begins (y, x), in pixels of the original.
+    """
+
+    size: tuple[int, int]
+    input_size: tuple[int, int]
+    step: tuple[float, float] = (1.0, 1.0)
+    start: tuple[float, float] = (0.0, 0.0)
+
+    def resized(self, before: tuple[int, int], after: tuple[int, int]) -> 'Geometry':
+        """The geometry after a resize from one (height, width) to another."""
+        step = tuple(step * old / new for step, old, new in zip(self.step, before, after))
+        return replace(self, step=step, input_size=after)
+
+    def cropped(self, top: int, left: int, after: tuple[int, int]) -> 'Geometry':
+        """The geometry after a crop of that size (height, width) from a first pixel on."""
+        start = tuple(
+            start + step * cut for start, step, cut in zip(self.start, self.step, (top, left))
+        )
+        return replace(self, start=start, input_size=after)
+
+    @property
+    def seen(self) -> Box:
+        """The part of the original picture that the network sees."""
+        return self.to_original(Box(0, self.input_size[0], 0, self.input_size[1]))
+
+    def to_original(self, box: Box) -> Box:
+        """The box (top, bottom, left, right) in the original's pixels, rounded outward."""
+        top, bottom, left, right = box
+        ends = []
+        for axis, (first, last) in enumerate(((top, bottom), (left, right))):
+            start, step, size = self.start[axis], self.step[axis], self.size[axis]
+            # 1e-6 keeps an exact pixel border exact where the step is a fraction
+            ends += [
+                min(max(math.floor(start + step * first + 1e-6), 0), size - 1),
+                max(min(math.ceil(start + step * last - 1e-6), size), 1),
+            ]
+        return Box(*ends)
+
+    def to_input(self, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Points of the original picture in the pixels of the network's input, not rounded."""
+        return (y - self.start[0]) / self.step[0], (x - self.start[1]) / self.step[1]
+
+
+def follow(pipeline: Compose, info: dict) -> tuple[dict, np.ndarray, Geometry]:
+    """Run a test pipeline, and note how it moves the pixels.
+
+    Args:
+        pipeline: A pipeline without random transforms.
+        info: What a data set says of the picture, with 'img_path'; or the picture as 'img', an
+            array (height, width, 3) in BGR order, for which the loading step is left out.
+
+    Returns:
+        What the pipeline gives, the original picture (height, width, 3) in BGR order, and where
+        the input's pixels come from.
+
+    Raises:
+        InputError: If a transform changes the picture's size in an unknown way.
+    """
+    transforms = list(pipeline.transforms)
+    if 'img' not in info:
+        info = transforms[0](info)
+    original = info['img']
+    geometry = Geometry(original.shape[:2], original.shape[:2])
+    for transform in transforms[1:]:
+        before = info['img'].shape[:2]
+        info = transform(info)
+        if 'img' not in info:  # packed
+            break
+        after, name = info['img'].shape[:2], type(transform).__name__
+        if name in BOX_CROPS and 'crop_box' in info:
+            geometry = geometry.cropped(info['crop_box'][1], info['crop_box'][0], after)
+        elif name in CENTER_CROPS:
+            top, left = (max(0, round((old - new) / 2)) for old, new in zip(before, after))
+            geometry = geometry.cropped(top, left, after)
+        elif name in RESIZES:
+            geometry = geometry.resized(before, after)
+        elif name in PADS:
+            geometry = replace(geometry, input_size=after)
+        elif before != after:
+            raise InputError(
+                f'the pipeline has {name}, through which no box can be led back to the picture: '
+                f'use {", ".join(sorted(RESIZES | CENTER_CROPS | BOX_CROPS | PADS))}'
+            )
+    return info, original, geometry

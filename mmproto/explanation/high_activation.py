@@ -1,0 +1,26 @@
+"""The part of an image that a similarity map marks most (section 2.3)."""
+
+import cv2
+import numpy as np
+
+from mmproto.functional import Box
+
+
+def upsample(similarity_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Upsample a map (H', W') to ``size`` (height, width) with OpenCV's cubic interpolation."""
+    return cv2.resize(similarity_map, dsize=size[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def high_activation_box(activation: np.ndarray, percentile: float = 95) -> Box:
+    """Bounding box of the pixels at or above a percentile of an upsampled map (section 2.3).
+
+    Args:
+        activation: Similarity of every pixel (height, width).
+        percentile: Share of the pixels below the threshold, in percent.
+    """
+    threshold, least = np.percentile(activation, percentile), activation.min()
+    # Where fewer pixels than that stand out at all, the box is around those.
+    few = threshold == least < activation.max()
+    marked = activation > least if few else activation >= threshold
+    rows, columns = np.flatnonzero(marked.any(axis=1)), np.flatnonzero(marked.any(axis=0))
+    return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)

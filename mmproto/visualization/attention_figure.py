@@ -1,0 +1,156 @@
+"""Draws the paper's Figure 4: object attention, part attention, and what the parts look like."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+
+import numpy as np
+from PIL import Image
+
+from mmproto.explanation.class_activation import ClassActivation
+from mmproto.explanation.explanation import Match
+from mmproto.explanation.geometry import Geometry
+from mmproto.explanation.image_explanation import ExplainedPicture
+from mmproto.visualization.drawing import heat_on_seen, scaled_box, thumbnail
+from mmproto.visualization.explanation_sheet import GREEN, GREY, RED, Sheet, ThumbnailsOf, shortened
+
+SIDE = 240
+PART = 76
+GAP = 6
+MARGIN = 14
+HEADER = 56
+LINE = 18
+CAPTION = 2 * LINE + 20
+WIDTH = 900
+LEFT = (MARGIN, MARGIN + SIDE + 2 * GAP, MARGIN + 2 * (SIDE + 2 * GAP) + GAP)
+# Where each part, its prototype, the prototype's image and the points go.
+PARTS = (LEFT[2], LEFT[2] + PART + 66, LEFT[2] + 2 * PART + 66 + GAP)
+POINTS = PARTS[2] + PART + GAP
+# Of the parts, the one with most points first; apart for colour-blind eyes too.
+COLOURS = ('#ffd400', '#00b7ff', '#ff3d9a')
+HEADINGS = (
+    ('(a) object attention', 'class activation map of the baseline'),
+    ('(b) part attention', 'where the ProtoPNet looks'),
+    ('(c) part attention + comparison', 'with learned prototypical parts'),
+)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A picture that a ProtoPNet and its baseline have both looked at.
+
+    Attributes:
+        explained: What the ProtoPNet says of it.
+        picture: The picture (height, width, 3), uint8, BGR, as the baseline reads it.
+        geometry: Where in it the baseline's input comes from.
+        activation: What the baseline says of it.
+    """
+
+    explained: ExplainedPicture
+    picture: np.ndarray
+    geometry: Geometry
+    activation: ClassActivation
+
+
+def attention_figure(
+    compared: Sequence[Compared], thumbnails: ThumbnailsOf, warning: str | None
+) -> Image.Image:
+    """Draw a row for each picture.
+
+    Args:
+        compared: The pictures.
+        thumbnails: Gives the pictures of a prototype, 'image' and 'crop', if there are any.
+        warning: What has to be said of the ProtoPNet, if anything.
+    """
+    warnings = wrap(warning or '', 120)
+    row = SIDE + CAPTION
+    sheet = Sheet(WIDTH, HEADER + row * len(compared) + LINE * len(warnings))
+    for left, (heading, rest) in zip(LEFT, HEADINGS):
+        sheet.write(left, 10, heading, bold=True)
+        sheet.write(left, 10 + LINE, rest, GREY)
+    for number, one in enumerate(compared):
+        top = HEADER + row * number
+        _object_attention(sheet, one, top)
+        _part_attention(sheet, one.explained, top)
+        _comparison(sheet, one.explained, thumbnails, top)
+    for number, line in enumerate(warnings):
+        sheet.write(MARGIN, HEADER + row * len(compared) + LINE * number - GAP, line, RED)
+    return sheet.image
+
+
+def _object_attention(sheet: Sheet, one: Compared, top: int) -> None:
+    activation = one.activation
+    picture = thumbnail(one.picture, SIDE)
+    heat = heat_on_seen(picture, one.geometry, activation.activation)
+    sheet.paste(_square(heat, SIDE), LEFT[0], top, SIDE)
+    label = activation.predicted
+    probability = float(activation.probabilities[label])
+    _caption(sheet, one.explained, label, probability, LEFT[0], top)
+
+
+def _part_attention(sheet: Sheet, one: ExplainedPicture, top: int) -> None:
+    picture = thumbnail(one.picture, SIDE)
+    height, width = picture.shape[:2]
+    sheet.paste(_square(picture, SIDE), LEFT[1], top, SIDE)
+    start = LEFT[1] + (SIDE - width) // 2, top + (SIDE - height) // 2
+    matches = _shown_matches(one)
+    for number, match in enumerate(matches):
+        upper, lower, left, right = scaled_box(one.box(match), one.geometry.size, (height, width))
+        corners = (start[0] + left, start[1] + upper, start[0] + right - 1, start[1] + lower - 1)
+        # the later, the thinner: of boxes on the same place each is seen
+        thickness = min(2 + len(matches) - number, -(-min(lower - upper, right - left) // 2))
+        sheet.draw.rectangle(corners, outline=COLOURS[number], width=thickness)
+    explained = one.explanation.explained
+    _caption(sheet, one, explained.label, explained.probability, LEFT[1], top)
+
+
+def _comparison(sheet: Sheet, one: ExplainedPicture, thumbnails: ThumbnailsOf, top: int) -> None:
+    matches = _shown_matches(one)
+    for number, match in enumerate(matches):
+        row = top + number * (PART + GAP)
+        first, last, left, right = one.box_on_display(match)
+        pictures = thumbnails(match.prototype) or {}
+        parts = (one.picture[first:last, left:right], pictures.get('crop'), pictures.get('image'))
+        for place, part in zip(PARTS, parts):
+            square = None if part is None else _square(part, PART)
+            sheet.paste(square, place, row, PART)
+        for place in PARTS[:2]:
+            corners = (place, row, place + PART - 1, row + PART - 1)
+            sheet.draw.rectangle(corners, outline=COLOURS[number], width=3)
+        middle = row + PART // 2
+        sheet.write(PARTS[0] + PART + 5, middle - 8, 'looks like', small=True)
+        sheet.write(POINTS, middle - 16, f'{match.points:+.2f}', bold=True)
+        sheet.write(POINTS, middle, 'points', GREY, small=True)
+    end = top + len(matches) * (PART + GAP)
+    for place, words in zip(PARTS, ('part', 'prototype', 'training image')):
+        sheet.write(place, end, words, GREY, small=True)
+
+
+def _shown_matches(one: ExplainedPicture) -> list[Match]:
+    """The prototypes with most points for the predicted class, one for each colour."""
+    return one.explanation.explained.matches[: len(COLOURS)]
+
+
+def _caption(
+    sheet: Sheet, one: ExplainedPicture, label: int, probability: float, left: int, top: int
+) -> None:
+    """Write below a column what its network takes the picture for, and whether that is right."""
+    name = shortened(one.class_name(label), SIDE)
+    sheet.write(left, top + SIDE + 4, name, bold=True)
+    colour, verdict = GREY, ''
+    if one.truth is not None:
+        right = one.truth == label
+        colour = GREEN if right else RED
+        verdict = ', right' if right else f', but it is {one.class_name(one.truth)}'
+    words = shortened(f'{probability:.1%}{verdict}', SIDE)
+    sheet.write(left, top + SIDE + 4 + LINE, words, colour)
+
+
+def _square(picture: np.ndarray, side: int) -> np.ndarray:
+    """The picture in the middle of a white square."""
+    small = thumbnail(picture, side)
+    height, width = small.shape[:2]
+    top, left = (side - height) // 2, (side - width) // 2
+    square = np.full((side, side, 3), 255, np.uint8)
+    square[top : top + height, left : left + width] = small
+    return square

@@ -1,0 +1,87 @@
+"""Draws on images (height, width, 3), uint8, in OpenCV's BGR order."""
+
+from base64 import b64encode
+
+import cv2
+import numpy as np
+
+from mmproto.explanation.geometry import Geometry
+from mmproto.explanation.high_activation import upsample
+from mmproto.functional import Box
+
+YELLOW = (0, 255, 255)
+HEAT = 0.4
+# Full colour resolution: a line one pixel wide keeps its colour.
+JPEG = [
+    cv2.IMWRITE_JPEG_QUALITY,
+    92,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+]
+
+
+def draw_box(image: np.ndarray, box: Box) -> np.ndarray:
+    """A copy of the image with a box drawn around (top, bottom, left, right)."""
+    top, bottom, left, right = box
+    thickness = max(1, round(min(image.shape[:2]) / 100))
+    corners = (left, top), (right - 1, bottom - 1)
+    return cv2.rectangle(image.copy(), *corners, YELLOW, thickness)
+
+
+def heat_map(image: np.ndarray, activation: np.ndarray) -> np.ndarray:
+    """The image under an activation map (height, width), from its least to its greatest value."""
+    scaled = cv2.normalize(activation, None, 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
+    colours = cv2.applyColorMap(scaled, cv2.COLORMAP_JET)
+    return cv2.addWeighted(image, 1 - HEAT, colours, HEAT, 0)
+
+
+def save(path: str, image: np.ndarray) -> None:
+    """Write an image as JPEG.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    if not cv2.imwrite(path, image, JPEG):
+        raise OSError(f'cannot write {path}')
+
+
+def thumbnail(image: np.ndarray, side: int) -> np.ndarray:
+    """The image scaled so that its longer side has that many pixels."""
+    scale = side / max(image.shape[:2])
+    size = tuple(max(1, round(length * scale)) for length in image.shape[1::-1])
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return cv2.resize(image, size, interpolation=interpolation)
+
+
+def data_uri(image: np.ndarray, quality: int = 85) -> str:
+    """The image as a JPEG inside an address, for pages that stand alone."""
+    done, buffer = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise ValueError(f'no JPEG can be made of an array {image.shape} of {image.dtype}')
+    return f'data:image/jpeg;base64,{b64encode(buffer).decode()}'
+
+
+def scaled_box(box: Box, size: tuple[int, int], shown: tuple[int, int]) -> Box:
+    """A box in a picture of one (height, width), in that picture shown at another size."""
+    rows, columns = (new / old for new, old in zip(shown, size))
+    top, left = min(round(box[0] * rows), shown[0] - 1), min(round(box[2] * columns), shown[1] - 1)
+    bottom, right = round(box[1] * rows), round(box[3] * columns)
+    return Box(top, max(bottom, top + 1), left, max(right, left + 1))
+
+
+def heat_on_seen(picture: np.ndarray, geometry: Geometry, activation: np.ndarray) -> np.ndarray:
+    """The picture, at any scale, with a heat map on the part of it that the network sees.
+
+    Args:
+        picture: (height, width, 3), uint8, BGR.
+        geometry: Where the network's input comes from.
+        activation: Activation (h, w) of the network's input, at any scale.
+    """
+    top, bottom, left, right = scaled_box(geometry.seen, geometry.size, picture.shape[:2])
+    seen = picture[top:bottom, left:right]
+    result = picture.copy()
+    # OpenCV knows no half precision
+    result[top:bottom, left:right] = heat_map(
+        seen, upsample(activation.astype(np.float32), seen.shape[:2])
+    )
+    return result

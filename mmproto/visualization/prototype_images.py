@@ -1,0 +1,200 @@
+"""What the prototypes look like: the pictures of a push, or else the training images."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmproto.errors import InputError
+from mmproto.explanation.attribution import find_attribution
+from mmproto.explanation.explanation import similarity_maps
+from mmproto.explanation.high_activation import high_activation_box
+from mmproto.visualization.drawing import draw_box, heat_map
+
+
+@dataclass(frozen=True)
+class PrototypePictures:
+    """Pictures (height, width, 3) of a prototype, uint8, in BGR order.
+
+    Attributes:
+        image: The training image that it is a patch of, with a box around the patch.
+        crop: What is in the box.
+        heat: How similar every place of that image is to the prototype.
+    """
+
+    image: np.ndarray
+    crop: np.ndarray
+    heat: np.ndarray
+
+
+class Gallery(Protocol):
+    """Pictures of the prototypes; ``origin`` says in a sentence where they come from."""
+
+    origin: str
+
+    def pictures(self, prototype: int) -> PrototypePictures | None:
+        """The pictures of a prototype, None if there are none."""
+
+    def path(self, prototype: int) -> str | None:
+        """The file of the training image that it is a patch of, if it is known."""
+
+
+def patch_keys(head: nn.Module) -> list[tuple]:
+    """For each prototype its class, its training patch and the distance of its push."""
+    rows = zip(
+        head.prototype_class.tolist(),
+        head.prototype_image.tolist(),
+        head.prototype_location.tolist(),
+        head.prototype_distance.tolist(),
+    )
+    return [(label, image, *location, distance) for label, image, location, distance in rows]
+
+
+class SavedPictures:
+    """The pictures that a push has written.
+
+    They are found by class, patch and distance, not by number, so that pruning does not mix them.
+
+    Args:
+        head: The head whose prototypes they are.
+        folder: What ``write_prototypes`` has written.
+
+    Raises:
+        InputError: If the folder is none of a push, or of the push of another model.
+    """
+
+    def __init__(self, head: nn.Module, folder: Path) -> None:
+        file = folder / 'prototypes.json'
+        if not file.is_file():
+            raise InputError(f'{file} is not there: give a folder that a push has written')
+        try:
+            records = {
+                (
+                    record['class_index'],
+                    record['image_index'],
+                    *record['location'],
+                    record['distance'],
+                ): record
+                for record in json.loads(file.read_text(encoding='utf-8'))
+            }
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f'{file} is damaged: push again by tools/push.py') from None
+        keys = patch_keys(head)
+        if not all(key in records for key in keys):
+            raise InputError(f'{folder} shows the prototypes of another push than this model has')
+        self.records = [records[key] for key in keys]
+        self.folder = folder
+        self.origin = f'Prototypes are shown by the pictures saved at the push, in {folder}.'
+
+    def pictures(self, prototype: int) -> PrototypePictures | None:
+        """Read them; None if they are gone."""
+        stem = f'{self.folder}/{self.records[prototype]["prototype"]:05d}'
+        image, crop, heat = (cv2.imread(f'{stem}_{part}.jpg') for part in ('image', 'crop', 'heat'))
+        if image is None or crop is None or heat is None:
+            return None
+        return PrototypePictures(image, crop, heat)
+
+    def path(self, prototype: int) -> str | None:
+        """As the push noted it."""
+        return self.records[prototype]['image']
+
+
+class TrainingPictures:
+    """The training images themselves, each run through the network once more.
+
+    Args:
+        model: The classifier, in eval mode.
+        dataset: The push set.
+        attribution: What finds the boxes and heat maps, one of ``ATTRIBUTIONS``.
+    """
+
+    origin = 'Prototypes are shown on the training images, as the network sees them now.'
+
+    def __init__(self, model: nn.Module, dataset: Dataset, attribution: str = 'upsampling') -> None:
+        self.model = model
+        self.dataset = dataset
+        self.attribution = find_attribution(attribution)
+
+    @torch.no_grad()
+    def pictures(self, prototype: int) -> PrototypePictures | None:
+        """Draw them; None if the data set has not the image that the prototype is a patch of."""
+        head = self.model.head
+        index = int(head.prototype_image[prototype])
+        if not 0 <= index < len(self.dataset):
+            return None
+        inputs = self.dataset[index]['inputs']
+        data = self.model.data_preprocessor({'inputs': [inputs]}, training=False)
+        features = self.model.extract_feat(data['inputs'])[-1][0]
+        image = to_bgr(inputs)
+        similarity = similarity_maps(head, features, [prototype]).cpu().numpy()
+        found = np.unravel_index(similarity[0].argmax(), similarity[0].shape)
+        noted = tuple(head.prototype_location[prototype].tolist())
+        if head.prototypes_are_patches and found != noted:
+            return None
+        picture = data['inputs'][0]
+        (activation,) = self.attribution(self.model, picture, similarity, [prototype])
+        box = high_activation_box(activation)
+        top, bottom, left, right = box
+        return PrototypePictures(
+            image=draw_box(image, box),
+            crop=image[top:bottom, left:right],
+            heat=heat_map(image, activation),
+        )
+
+    def path(self, prototype: int) -> str | None:
+        """As the data set says."""
+        index = int(self.model.head.prototype_image[prototype])
+        known = 0 <= index < len(self.dataset)
+        return self.dataset.get_data_info(index).get('img_path') if known else None
+
+
+class NoPictures:
+    """For a model whose training images are gone, and the pictures of its push as well."""
+
+    origin = (
+        'There are no pictures of the prototypes: the pictures of the push are not beside the '
+        "checkpoint, and the config's push_dataloader finds no training images."
+    )
+
+    def pictures(self, prototype: int) -> None:
+        """None."""
+
+    def path(self, prototype: int) -> None:
+        """None."""
+
+
+def to_bgr(inputs: torch.Tensor) -> np.ndarray:
+    """An input (C, H, W), uint8, as a picture (H, W, 3) in OpenCV's order."""
+    image = np.ascontiguousarray(inputs.permute(1, 2, 0).numpy())
+    return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.shape[2] == 1 else image
+
+
+def push_folders(checkpoint: Path) -> Iterator[Path]:
+    """Folders beside a checkpoint in which a push may have left pictures, the latest first."""
+    beside = checkpoint.parent
+    yield from (checkpoint.with_name(f'{checkpoint.stem}_prototypes'), beside / 'prototypes')
+    yield from reversed(epoch_folders(beside).values())
+
+
+def epoch_folders(work_dir: Path) -> dict[int, Path]:
+    """The folders that the pushes of a training have left, by epoch and in that order."""
+    folders = work_dir.glob('prototypes/epoch_*')
+    numbered = {int(path.name[6:]): path for path in folders if path.name[6:].isdecimal()}
+    return dict(sorted(numbered.items()))
+
+
+def find_saved(head: nn.Module, folders: Iterable[Path]) -> SavedPictures | None:
+    """The first of the folders that shows this head's prototypes."""
+    for folder in folders:
+        try:
+            return SavedPictures(head, folder)
+        except InputError:
+            continue
+    return None

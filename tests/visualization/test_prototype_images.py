@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+import torch
+from mmengine.runner import Runner
+from mmpretrain.registry import MODELS
+
+from mmproto.apis import push_prototypes
+from mmproto.errors import InputError
+from mmproto.visualization.prototype_images import (
+    NoPictures,
+    SavedPictures,
+    TrainingPictures,
+    find_saved,
+    push_folders,
+)
+from tests.toy import loader, model_config
+
+
+@pytest.fixture
+def dataloader():
+    return Runner.build_dataloader(loader())
+
+
+@pytest.fixture
+def pushed(tmp_path, dataloader):
+    """A model, pushed twice in a row as in a training; the folder of its working directory."""
+    torch.manual_seed(0)
+    model = MODELS.build(model_config())
+    push_prototypes(model, dataloader, tmp_path / 'prototypes' / 'epoch_9')
+    torch.nn.init.uniform_(model.head.prototype_vectors)
+    push_prototypes(model, dataloader, tmp_path / 'prototypes' / 'epoch_10')
+    return model, tmp_path
+
+
+def same(one, other):
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name)) for name in ('image', 'crop')
+    )
+
+
+def test_the_folder_of_the_last_push_is_found_beside_the_checkpoint(pushed):
+    model, folder = pushed
+    found = find_saved(model.head, push_folders(folder / 'epoch_12.pth'))
+    assert found.folder == folder / 'prototypes' / 'epoch_10'
+    assert 'epoch_10' in found.origin
+    assert found.path(3) == f'{int(model.head.prototype_image[3])}.png'
+
+
+def test_the_pictures_of_another_push_are_refused(pushed):
+    model, folder = pushed
+    with pytest.raises(InputError, match='another push'):
+        SavedPictures(model.head, folder / 'prototypes' / 'epoch_9')
+    with pytest.raises(InputError, match='a folder that a push has written'):
+        SavedPictures(model.head, folder)
+    assert find_saved(model.head, [folder, folder / 'prototypes' / 'epoch_9']) is None
+
+
+def test_pruning_mixes_no_pictures(pushed):
+    model, folder = pushed
+    before = SavedPictures(model.head, folder / 'prototypes' / 'epoch_10')
+    model.head.prune(torch.tensor([False, True, True, False, True, True]))
+    after = find_saved(model.head, push_folders(folder / 'pruned.pth'))
+    for new, old in enumerate([1, 2, 4, 5]):
+        assert same(after.pictures(new), before.pictures(old))
+
+
+def test_training_images_show_what_the_push_has_saved(pushed, dataloader):
+    model, folder = pushed
+    # A push draws how similar a prototype was before it moved: here it moves no more.
+    push_prototypes(model, dataloader, folder / 'again')
+    saved = SavedPictures(model.head, folder / 'again')
+    training = TrainingPictures(model, dataloader.dataset)
+    for prototype in range(6):
+        one, other = training.pictures(prototype), saved.pictures(prototype)
+        assert training.path(prototype) == saved.path(prototype)
+        for name in ('image', 'crop', 'heat'):
+            drawn, read = getattr(one, name).astype(int), getattr(other, name).astype(int)
+            assert drawn.shape == read.shape
+            assert np.abs(drawn - read).mean() < 12  # noise, saved as JPEG
+
+
+def test_images_of_another_data_set_are_not_shown(pushed):
+    model, _ = pushed
+    other = Runner.build_dataloader(loader(seed=7)).dataset
+    pictures = [TrainingPictures(model, other).pictures(prototype) for prototype in range(6)]
+    assert pictures.count(None) >= 4  # by chance one may be at the same place
+
+
+def test_a_damaged_record_is_named(pushed):
+    model, folder = pushed
+    file = folder / 'prototypes' / 'epoch_10' / 'prototypes.json'
+    file.write_text(file.read_text()[:100])
+    with pytest.raises(InputError, match='is damaged'):
+        SavedPictures(model.head, file.parent)
+    assert find_saved(model.head, push_folders(folder / 'epoch_12.pth')) is None
+
+
+def test_missing_pictures_are_none(pushed, dataloader):
+    model, folder = pushed
+    saved = SavedPictures(model.head, folder / 'prototypes' / 'epoch_10')
+    (saved.folder / '00002_crop.jpg').unlink()
+    assert saved.pictures(2) is None
+    assert NoPictures().pictures(0) is NoPictures().path(0) is None
+    never = MODELS.build(model_config()).eval()
+    training = TrainingPictures(never, dataloader.dataset)
+    assert training.pictures(0) is training.path(0) is None

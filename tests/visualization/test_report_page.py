@@ -1,0 +1,404 @@
+"""The report's page in a real browser: a real model's, with class names that mean harm."""
+
+import os
+import subprocess
+import sys
+from base64 import b64decode
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmpretrain.registry import DATASETS
+
+from mmproto.analysis.model_report import PartTruth
+from mmproto.apis.inferencer import ProtoPNetInferencer
+from mmproto.apis.report import analyse
+from mmproto.visualization.drawing import thumbnail
+from mmproto.visualization.prototype_images import NoPictures, to_bgr
+from mmproto.visualization.report_page import (
+    PATCH,
+    fires_in_words,
+    most_confused,
+    patch_pictures,
+    truth_in_words,
+    write_report,
+)
+from mmproto.visualization.thumbnails import CHUNK, Thumbnails
+from tests.browser import (
+    CUT,
+    FAINT,
+    NARROW,
+    OVERLAPS,
+    WIDE,
+    chromium,  # noqa: F401 - gives the fixture `browser`
+    complaints,
+    open_page,
+    requests,
+    sideways,
+)
+from tests.pushed_birds import (
+    CONFIG,
+    WICKED,
+    birds_fixture,  # noqa: F401
+    checkpoint_fixture,  # noqa: F401
+    config_fixture,  # noqa: F401
+)
+
+pytest.importorskip('selenium', reason='needs selenium')
+from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+ROOT = Path(__file__).parents[2]
+OPEN_ALL = 'for (const each of document.querySelectorAll("details")) each.open = true'
+
+
+@pytest.fixture(scope='module')
+def datasets(config):
+    return {
+        name: DATASETS.build(config[f'{loader}_dataloader'].dataset)
+        for name, loader in (('train', 'push'), ('test', 'test'))
+    }
+
+
+@pytest.fixture(scope='module')
+def written(config, checkpoint, datasets, tmp_path_factory):
+    """The report and its page."""
+    inferencer = ProtoPNetInferencer(config, str(checkpoint))
+    report = analyse(inferencer, str(CONFIG), str(checkpoint))
+    file = tmp_path_factory.mktemp('out') / 'report.html'
+    write_report(report, inferencer.gallery, datasets, file)
+    return report, file
+
+
+def at(browser, selector):
+    return browser.find_element('css selector', selector)
+
+
+def every(browser, selector):
+    return browser.find_elements('css selector', selector)
+
+
+def press(browser, *keys):
+    ActionChains(browser).send_keys(*keys).perform()
+
+
+def wait(browser, condition):
+    return WebDriverWait(browser, 10).until(lambda _: condition())
+
+
+def scroll_through(browser):
+    for selector in ('#confusion', '#classes', '#map'):
+        browser.execute_script('document.querySelector(arguments[0]).scrollIntoView()', selector)
+        browser.execute_async_script('requestAnimationFrame(() => setTimeout(arguments[0]))')
+    wait(browser, lambda: every(browser, '#plot-confusion .main-svg'))
+    wait(browser, lambda: every(browser, '#plot-map .main-svg'))
+
+
+def chosen(browser, report, point):
+    """Whether the panel shows a point's neighbours, each with a picture that can be seen."""
+    buttons = every(browser, '#neighbours li button')
+    shown = [int(button.get_attribute('data-point')) for button in buttons]
+    widths = browser.execute_script(
+        'return [...document.querySelectorAll("#neighbours img")].map((e) => e.naturalWidth)'
+    )
+    return (
+        shown == report.latent.neighbours[point].tolist()
+        and len(widths) == len(shown) + 1
+        and min(widths) > 10
+    )
+
+
+def place_on_map(browser, trace, number):
+    """Where a point of the map is in the window."""
+    return browser.execute_script(
+        """
+        const plot = document.querySelector('#plot-map');
+        plot.scrollIntoView();
+        const {xaxis, yaxis} = plot._fullLayout;
+        const {left, top} = plot.getBoundingClientRect();
+        const {x, y} = plot.data[arguments[0]];
+        return [left + xaxis._offset + xaxis.d2p(x[arguments[1]]),
+                top + yaxis._offset + yaxis.d2p(y[arguments[1]])].map(Math.round);
+        """,
+        trace,
+        number,
+    )
+
+
+def point_at(browser, place):
+    chain = ActionChains(browser)
+    chain.w3c_actions.pointer_action.move_to_location(place[0] - 3, place[1])
+    chain.w3c_actions.pointer_action.move_to_location(*place)
+    chain.perform()
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+@pytest.mark.parametrize('size', [WIDE, NARROW])
+def test_it_stands_alone_and_can_be_read(browser, written, size, scheme):
+    _, file = written
+    open_page(browser, file, size, scheme)
+    scroll_through(browser)
+    browser.execute_script(OPEN_ALL)
+    wait(browser, lambda: every(browser, '.card'))
+    browser.execute_script('choose(0)')
+    assert not complaints(browser)
+    assert requests(browser) == {file.as_uri()}
+    assert sideways(browser) <= 0
+    assert browser.execute_script(CUT) == []
+    assert browser.execute_script(OVERLAPS) == []
+    assert browser.execute_script(FAINT) == []
+    broken = 'return [...document.images].filter((e) => e.complete && !e.naturalWidth).length'
+    assert browser.execute_script(broken) == 0
+    nameless = 'return [...document.images].filter((e) => !e.hasAttribute("alt")).length'
+    assert browser.execute_script(nameless) == 0
+
+
+def test_it_says_what_the_report_says(browser, written):
+    report, file = written
+    open_page(browser, file)
+    tiles = [each.text for each in every(browser, '.tiles dd:not(.dim)')]
+    concerned = [one for one in report.prototypes if one.concerns]
+    assert tiles == [f'{100 * report.accuracy:.1f} %', '60', str(len(concerned))]
+    assert truth_in_words(report.truth) in at(browser, 'main').text
+    assert 'among the 5 most activated ones there' in at(browser, '#concerns').text
+    browser.execute_script(OPEN_ALL)
+    wait(browser, lambda: len(every(browser, '.card')) == 60)
+    cards = browser.execute_script(
+        """
+        const texts = (card, selector) =>
+          [...card.querySelectorAll(selector)].map((each) => each.textContent);
+        return [...document.querySelectorAll('.card')].map((card) =>
+          [card.id, texts(card, '.concerns li'), texts(card, '.nearest span')]);
+        """
+    )
+    for one, (name, concerns, seen) in zip(report.prototypes, cards):
+        assert name == f'prototype-{one.number}'
+        assert len(concerns) == len(one.concerns)
+        assert all(text.startswith(concern) for text, concern in zip(concerns, one.concerns))
+        assert seen == [
+            report.classes[sighting.label].replace('_', ' ')
+            for sighting in [*one.nearest_train, *one.nearest_test]
+        ]
+    listed = {each.get_attribute('hash') for each in every(browser, '.links a')}
+    assert listed == {f'#prototype-{one.number}' for one in concerned}
+    assert len(every(browser, '.explained')) == len(report.right) + len(report.mistakes)
+
+
+def test_names_are_text_and_nothing_else(browser, written):
+    _, file = written
+    open_page(browser, file)
+    names = [each.text for each in every(browser, '.class .name b')]
+    assert names[: len(WICKED)] == WICKED
+    scroll_through(browser)
+    browser.execute_script(OPEN_ALL)
+    browser.execute_script('choose(0)')
+    assert WICKED[0] in at(browser, '#neighbours h3').text
+    assert len(every(browser, 'img[src="x"]')) == 0
+    ticks = browser.execute_script(
+        'return [...document.querySelectorAll("#plot-confusion .ytick text")]'
+        '.map((e) => e.textContent)'
+    )
+    assert ticks[: len(WICKED)] == WICKED
+    assert not complaints(browser)
+
+
+def test_search_filters_by_name_and_by_number(browser, written):
+    report, file = written
+    open_page(browser, file)
+    search = at(browser, '#search')
+
+    def shown(text):
+        search.clear()
+        search.send_keys(text)
+        return [each.get_attribute('id') for each in every(browser, '.class:not([hidden])')]
+
+    assert shown('ALERT(') == ['class-0', 'class-1']
+    assert at(browser, '#found').text == '2 of 12 classes'
+    assert shown('37') == ['class-7']
+    assert shown('no such bird') == []
+    assert len(shown(' ')) == len(report.classes)
+
+
+def test_the_map_answers_to_the_pointer(browser, written):
+    report, file = written
+    open_page(browser, file)
+    scroll_through(browser)
+    browser.execute_script(
+        """
+        document.querySelector('#plot-map').on('plotly_hover', ({points: [point]}) => {
+          window.under = [point.curveNumber, point.pointNumber];
+        });
+        """
+    )
+    point_at(browser, place_on_map(browser, 0, 0))
+    wait(browser, lambda: at(browser, '#tip').is_displayed())
+    # Points may hide each other: the first trace are the patches, the second the prototypes.
+    trace, number = browser.execute_script('return window.under')
+    point = number + (0 if trace else len(report.prototypes))
+    tip = at(browser, '#tip')
+    assert tip.find_element('css selector', 'img').get_property('naturalWidth') > 10
+    assert report.classes[int(report.latent.label[point])].replace('_', ' ') in tip.text
+    ActionChains(browser).click().perform()
+    wait(browser, lambda: chosen(browser, report, point))
+    point_at(browser, place_on_map(browser, 1, 5))
+    ActionChains(browser).click().perform()
+    wait(browser, lambda: every(browser, '#neighbours a[href^="#prototype-"]'))
+
+
+def test_the_keyboard_reaches_everything(browser, written):
+    report, file = written
+    open_page(browser, file)
+
+    def focused(property='id'):
+        return browser.execute_script(f'return document.activeElement.{property}')
+
+    press(browser, Keys.TAB, Keys.ENTER)
+    wait(browser, lambda: focused() == 'main')
+    at(browser, '#search').send_keys('37', Keys.ENTER)
+    wait(browser, lambda: focused() == 'prototype-37')
+    outline = 'return getComputedStyle(document.activeElement).boxShadow'
+    assert browser.execute_script(outline) != 'none'
+    while not focused('className').startswith('to-map'):
+        press(browser, Keys.TAB)
+    outline = 'return getComputedStyle(document.activeElement).outlineStyle'
+    assert browser.execute_script(outline) == 'solid'
+    press(browser, Keys.ENTER)
+    wait(browser, lambda: chosen(browser, report, 37))
+    press(browser, Keys.TAB)
+    assert focused('hash') == '#prototype-37'
+    press(browser, Keys.TAB, Keys.ENTER)
+    neighbour = int(report.latent.neighbours[37][0])
+    wait(browser, lambda: chosen(browser, report, neighbour))
+    assert focused('tagName') == 'H3'
+    at(browser, '#point').send_keys('52')
+    wait(browser, lambda: chosen(browser, report, 52))
+    browser.execute_script('document.querySelector("#mistakes summary").focus()')
+    press(browser, Keys.ENTER)
+    wait(browser, lambda: every(browser, '#mistakes .matches li'))
+
+
+def test_a_model_of_which_little_is_known(browser, written, datasets, tmp_path):
+    """No pictures of prototypes, no parts, no pushes, and a prototype of no class."""
+    report, _ = written
+    nan = float('nan')
+    last = replace(report.prototypes[-1], label=-1, fires_own=nan, fires_other=0.25, parts=None)
+    untested = replace(report.prototypes[-2], fires_own=nan, fires_other=0.125)
+    bare = replace(
+        report,
+        prototypes=[*report.prototypes[:-2], untested, last],
+        right=[],
+        mistakes=[],
+        pushes=[],
+        truth=None,
+        warning='Beware of <this>.',
+    )
+    write_report(bare, NoPictures(), datasets, tmp_path / 'bare.html')
+    open_page(browser, tmp_path / 'bare.html')
+    assert at(browser, '[role=alert]').text == 'Beware of <this>.'
+    first = 'return document.body.innerText.replace("To the content", "").trim()'
+    assert browser.execute_script(first).startswith('Beware of <this>.')
+    scroll_through(browser)
+    at(browser, '#search').send_keys('59', Keys.ENTER)
+    card = at(browser, '#prototype-59')
+    wait(browser, card.is_displayed)
+    assert card.text.count('no picture') == 3
+    assert 'Fires on 25 % of all test images.' in card.text
+    assert len(card.find_elements('css selector', '.nearest span')) == 10
+    assert not card.find_elements('css selector', '.nearest .bad, .nearest .own')
+    at(browser, '#search').clear()
+    at(browser, '#search').send_keys('58', Keys.ENTER)
+    wait(browser, at(browser, '#prototype-58').is_displayed)
+    other = at(browser, '#prototype-58')
+    assert 'Its class has no test image; fires on 12 % of the others.' in other.text
+    assert len(other.find_elements('css selector', '.nearest .bad, .nearest .own')) == 10
+    browser.execute_script('choose(59)')
+    assert at(browser, '#neighbours').text.startswith('Prototype 59')
+    assert not complaints(browser)
+
+
+def test_pictures_are_the_patches_and_stored_once(written, datasets):
+    report, _ = written
+    sightings = [*report.prototypes[0].nearest_train, *report.prototypes[7].nearest_test]
+    store = Thumbnails()
+    found = patch_pictures([*sightings, *sightings], datasets, store)
+    pictures = [picture for chunk in store.chunks() for picture in chunk]
+    assert len(pictures) <= len({(one.split, one.image, one.box) for one in sightings})
+    for one in sightings:
+        number = int(found[one.split, one.image, one.box].removeprefix('thumb:'))
+        shown = cv2.imdecode(np.frombuffer(b64decode(pictures[number]), np.uint8), 1)
+        top, bottom, left, right = one.box
+        image = to_bgr(datasets[one.split][one.image]['inputs'])
+        expected = thumbnail(image[top:bottom, left:right], PATCH)
+        assert np.abs(shown.astype(int) - expected).mean() < 12
+        assert max(shown.shape) == PATCH
+    flat = Thumbnails()
+    addresses = [flat.add(np.full((9, 9, 3), grey // 2, np.uint8), 9) for grey in range(4)]
+    assert addresses == ['thumb:0', 'thumb:0', addresses[2], addresses[2]]
+    assert CHUNK >= 256
+
+
+def test_figures_in_words():
+    confusion = np.array([[5, 2, 0], [0, 4, 1], [3, 0, 0]])
+    assert most_confused(confusion) == [(2, 0, 3, 3), (0, 1, 2, 7), (1, 2, 1, 5)]
+    words = truth_in_words(PartTruth(9, 0.871, 0.614, 0.5, 0.25))
+    assert words == (
+        'Of the ten highest-scoring prototypes of each test image, 87 % have their box on the '
+        'object (by chance it would be 50 %), 61 % on a part that their training patch shows (by '
+        'chance it would be 25 %).'
+    )
+    nan = float('nan')
+    words = truth_in_words(PartTruth(9, 0.871, nan, 0.5, nan))
+    assert words.endswith(
+        'on the object (by chance it would be 50 %), none has a training patch that shows a part.'
+    )
+
+
+def test_fires_in_words(written):
+    one, nan = written[0].prototypes[0], float('nan')
+    for facts, words in [
+        (dict(fires_own=0.5, fires_other=0.1), 'Fires on 50 % of its class, 10 % of the others.'),
+        (
+            dict(fires_own=nan, fires_other=0.1),
+            'Its class has no test image; fires on 10 % of the others.',
+        ),
+        (
+            dict(fires_own=0.5, fires_other=nan),
+            'Fires on 50 % of its class; there is no other test image.',
+        ),
+        (dict(label=-1, fires_own=nan, fires_other=0.1), 'Fires on 10 % of all test images.'),
+    ]:
+        assert fires_in_words(replace(one, **facts)) == words
+
+
+@pytest.mark.slow
+def test_the_command(birds, checkpoint, tmp_path):
+    def run(*options):
+        command = [sys.executable, 'tools/report.py', CONFIG, checkpoint, *options]
+        environment = {**os.environ, 'DATA_ROOT': str(birds)}
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    code, out, err = run('--out', tmp_path / 'new' / 'out')
+    assert code == 0, err
+    assert 'Accuracy ' in out
+    assert 'Of the ten highest-scoring prototypes' in out
+    assert f'The report is in {tmp_path}/new/out/report.html' in out
+    page = (tmp_path / 'new' / 'out' / 'report.html').read_text()
+    assert page.lstrip().startswith('<!doctype html>')
+    assert [path.name for path in (tmp_path / 'new' / 'out').iterdir()] == ['report.html']
+
+    code, _, err = run('--out', tmp_path / 'none', '--batch-size', '0')
+    assert code == 2
+    assert err.splitlines()[-1].endswith('0 is no whole number of at least 1')
+    assert not (tmp_path / 'none').exists()
+
+    (tmp_path / 'file').touch()
+    code, out, err = run('--out', tmp_path / 'file')
+    assert code == 1
+    assert err.startswith('error: ')
+    assert err.count('\n') == 1
+    assert f'{tmp_path}/file cannot be written' in err
