@@ -99,7 +99,7 @@ def model_config(**changes):
     """A small ProtoPNet; ``changes`` go to the head."""
     head = dict(type='ProtoPNetHead', num_classes=3, in_channels=6, prototypes_per_class=2)
     return dict(
-        type='ImageClassifier',
+        type='ProtoPNet',
         data_preprocessor=dict(mean=[0, 0, 0], std=[255, 255, 255]),
         backbone=dict(type='ConvBackbone', channels=8, batch_norm=True),
         neck=dict(type='ProtoPNetAddOn', out_channels=head['in_channels']),
@@ -175,7 +175,7 @@ def golden_config(meta, weights):
     """The config of the model that has these weights."""
     classes = meta['num_classes']
     return dict(
-        type='ImageClassifier',
+        type='ProtoPNet',
         data_preprocessor=dict(mean=[0, 0, 0], std=[255, 255, 255]),
         backbone=dict(
             type='ConvBackbone',

@@ -71,11 +71,11 @@ def parse_args():
     return parser.parse_args()
 
 
-def build(args, neck, head, device):
+def build(args, kind, neck, head, device):
     backbone = dict(
         type='TIMMBackbone', model_name=args.backbone, features_only=True, out_indices=(-1,)
     )
-    model = MODELS.build(dict(type='ImageClassifier', backbone=backbone, neck=neck, head=head))
+    model = MODELS.build(dict(type=kind, backbone=backbone, neck=neck, head=head))
     return model.to(device)
 
 
@@ -222,6 +222,7 @@ def main():
     dataset = RandomImages(args.images, classes, args.size)
     model = build(
         args,
+        'ProtoPNet',
         neck=dict(type='ProtoPNetAddOn', out_channels=args.channels),
         head=dict(
             type='ProtoPNetHead',
@@ -233,6 +234,7 @@ def main():
     )
     baseline = build(
         args,
+        'ImageClassifier',
         neck=dict(type='GlobalAveragePooling'),
         head=dict(type='LinearClsHead', num_classes=classes, in_channels=model.neck.in_channels),
         device=device,

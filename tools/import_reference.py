@@ -12,7 +12,6 @@ from mmengine.registry import init_default_scope
 import mmproto  # noqa: F401
 from mmproto.apis.import_reference import BACKBONES, import_reference, load_state_dict
 from mmproto.errors import InputError
-from mmproto.functional import SIMILARITIES
 from mmproto.utils.command_line import one_line_errors
 
 
@@ -25,7 +24,7 @@ def parse_args():
     )
     parser.add_argument(
         '--similarity',
-        choices=sorted(SIMILARITIES),
+        choices=['linear', 'log'],
         default='log',
         help="the reference's prototype_activation_function, which a state dict does not hold",
     )

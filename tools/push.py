@@ -8,7 +8,7 @@ from mmengine.runner.checkpoint import weights_to_cpu
 
 from mmproto.apis.classifier import own_checkpoint, without_pretrained
 from mmproto.engine import PrototypePushHook
-from mmproto.models.wrapper import unwrap_model
+from mmproto.models import unwrap_model
 from mmproto.utils.command_line import (
     check_out_file,
     config_parser,

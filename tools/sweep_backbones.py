@@ -219,7 +219,7 @@ def build(name, size):
         backbone['img_size'] = size
     return MODELS.build(
         dict(
-            type='ImageClassifier',
+            type='ProtoPNet',
             data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3),
             backbone=backbone,
             neck=dict(type='ProtoPNetAddOn', out_channels=16),

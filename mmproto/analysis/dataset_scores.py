@@ -14,7 +14,6 @@ from torch.utils.data import Dataset
 from mmproto.datasets.checks import labels_of
 from mmproto.errors import InputError
 from mmproto.explanation.explanation import SHOWN
-from mmproto.functional import locate_nearest
 
 
 @dataclass(frozen=True)
@@ -70,9 +69,9 @@ def survey(model: nn.Module, dataset: Dataset, batch_size: int, name: str = 'sur
     head = model.head
     parts = []
     for _, features, _ in feature_maps(model, dataset, range(len(dataset)), batch_size, name):
-        distances, cells = locate_nearest(features, head.prototype_vectors)
-        scores = head.similarities(distances)
-        parts.append((scores.cpu(), cells.to('cpu', torch.int16), head.logits(scores).cpu()))
+        outputs = head.outputs([features])
+        locations = outputs.locations.to('cpu', torch.int16)
+        parts.append((outputs.scores.cpu(), locations, outputs.logits.cpu()))
     score, cell, logit = (torch.cat(part).numpy() for part in zip(*parts))
     return Survey(score=score, cell=cell, logit=logit, label=labels_of(dataset))
 

@@ -10,7 +10,6 @@ from torch.utils.data import Dataset
 
 from mmproto.analysis.dataset_scores import Survey, feature_maps
 from mmproto.analysis.model_report import Sighting
-from mmproto.explanation.explanation import similarity_maps
 from mmproto.explanation.high_activation import high_activation_box, upsample
 from mmproto.functional import Box
 
@@ -29,7 +28,7 @@ def nearest_images(score: np.ndarray, k: int) -> np.ndarray:
 
 def boxes_of(head: nn.Module, features: Tensor, prototypes: list[int], size: tuple) -> list[Box]:
     """Boxes of some prototypes in an image's input of that size, by its feature map (D, H', W')."""
-    maps = similarity_maps(head, features, prototypes).cpu().numpy()
+    maps = head.similarity_maps([features[None]])[0, prototypes].cpu().numpy()
     return [high_activation_box(upsample(one, size)) for one in maps]
 
 

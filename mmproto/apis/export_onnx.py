@@ -12,7 +12,6 @@ from torch import nn
 from mmproto.apis.classifier import class_names
 from mmproto.apis.locating_classifier import LocatingClassifier
 from mmproto.errors import InputError
-from mmproto.functional import locate_nearest
 from mmproto.models.backbones.backbone_info import check_image_size, image_channels
 from mmproto.models.heads import ProtoPNetHead
 from mmproto.utils.command_line import check_out_file
@@ -185,11 +184,10 @@ def compare(session, model: nn.Module, shape: tuple[int, int, int]) -> Agreement
         logits, scores, location, _ = map(torch.from_numpy, found)
         preprocessor = model.data_preprocessor
         inputs = preprocessor(dict(inputs=images.flip(1) if preprocessor.to_rgb else images))
-        feats = model.extract_feat(inputs['inputs'])
-        for ours, theirs in ((model.head(feats), logits), (model.head.pre_logits(feats), scores)):
+        expected = model.head.outputs(model.extract_feat(inputs['inputs']))
+        for ours, theirs in ((expected.logits, logits), (expected.scores, scores)):
             scale = ours.abs().max().clamp(min=1)
             difference = max(difference, float((ours - theirs).abs().max() / scale))
-        expected = locate_nearest(feats[-1], model.head.prototype_vectors)[1]
-        same += int((location == expected).all(-1).sum())
+        same += int((location == expected.locations).all(-1).sum())
         cases += scores.numel()
     return Agreement(difference, same, cases)

@@ -115,7 +115,7 @@ def model_config(state: dict[str, Tensor], backbone: str, similarity: str = 'log
     ]
     _, pruned = prototype_classes(state['last_layer.weight'])
     return dict(
-        type='ImageClassifier',
+        type='ProtoPNet',
         backbone=dict(
             type='TIMMBackbone',
             model_name=backbone,

@@ -3,8 +3,6 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from mmproto.functional import locate_nearest
-
 
 class LocatingClassifier(nn.Module):
     """A classifier from plain images on, that says where it has found its prototypes.
@@ -32,12 +30,11 @@ class LocatingClassifier(nn.Module):
             (N, P, 4), top, bottom, left and right of its cells in pixels, ends exclusive.
         """
         inputs = self.preprocessor(dict(inputs=images))['inputs']
-        features, head = self.classifier.extract_feat(inputs)[-1], self.classifier.head
-        distances, location = locate_nearest(features, head.prototype_vectors)
-        scores = head.similarities(distances)
+        head = self.classifier.head
+        outputs = head.outputs(self.classifier.extract_feat(inputs))
         sides = []
         for axis in (0, 1):
-            start, cells = location[..., axis], head.prototype_vectors.shape[2 + axis]
-            pixels, side = inputs.shape[2 + axis], features.shape[2 + axis]
+            start, cells = outputs.locations[..., axis], head.prototype_vectors.shape[2 + axis]
+            pixels, side = inputs.shape[2 + axis], outputs.feature_map.shape[2 + axis]
             sides += [start * pixels // side, (start + cells) * pixels // side]
-        return head.logits(scores), scores, location, torch.stack(sides, dim=-1)
+        return outputs.logits, outputs.scores, outputs.locations, torch.stack(sides, dim=-1)

@@ -12,7 +12,7 @@ from mmproto.engine.hooks import PrototypePushHook, PushedCheckpointHook, Staged
 from mmproto.engine.schedule import STAGES, Schedule, build_schedule
 from mmproto.engine.time_left import TimeLeft
 from mmproto.errors import InputError
-from mmproto.models.wrapper import unwrap_model
+from mmproto.models import unwrap_model
 
 
 @LOOPS.register_module()
@@ -60,7 +60,8 @@ class StagedTrainLoop(EpochBasedTrainLoop):
         wrapper = runner.optim_wrapper
         if not isinstance(wrapper, Mapping):
             return wrapper.schedule
-        return build_schedule(wrapper.get('schedule'), unwrap_model(runner.model).head.similarity)
+        head = unwrap_model(runner.model).head
+        return build_schedule(wrapper.get('schedule'), head.tunes_last_layer)
 
     def run(self) -> torch.nn.Module:
         """Run all stages."""

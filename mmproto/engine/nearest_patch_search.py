@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mmproto.errors import InputError
-from mmproto.functional import NearestPatches, nearest_patches
+from mmproto.functional import NearestPatch
 
 # A convolution rounds differently for another batch size or number of threads, and a prototype is
 # to be the same to the bit on any machine: so all images go through in batches of this size,
@@ -32,7 +32,7 @@ class Batch(NamedTuple):
 
 
 @torch.no_grad()
-def find_nearest_patches(model: nn.Module, dataloader: DataLoader) -> NearestPatches:
+def find_nearest_patches(model: nn.Module, dataloader: DataLoader) -> NearestPatch:
     """Find each prototype's nearest patch among the images of its class in a data set.
 
     One pass over the data; nothing is held but one patch a prototype. Every process takes its
@@ -48,17 +48,13 @@ def find_nearest_patches(model: nn.Module, dataloader: DataLoader) -> NearestPat
     """
     broadcast_buffers(model)
 
-    def search(batch: Batch) -> NearestPatches:
+    def search(batch: Batch) -> NearestPatch:
         device = model.head.prototype_vectors.device
         with torch.no_grad():
             data = model.data_preprocessor({'inputs': batch.inputs}, training=False)
             features = model.extract_feat(data['inputs'])[-1][: len(batch.labels)]
-            return nearest_patches(
-                features,
-                batch.labels.to(device),
-                batch.images.to(device),
-                model.head.prototype_vectors,
-                model.head.prototype_class,
+            return model.head.nearest_patches(
+                [features], batch.labels.to(device), batch.images.to(device)
             )
 
     batches = track(
@@ -68,10 +64,10 @@ def find_nearest_patches(model: nn.Module, dataloader: DataLoader) -> NearestPat
         disable=not is_main_process(),
     )
     if next(model.parameters()).is_cuda:  # a thread of its own would be on the first GPU
-        mine = NearestPatches.merge_all(map(search, batches))
+        mine = NearestPatch.merge_all(map(search, batches))
     else:
         with _one_thread_a_batch() as threads:
-            mine = NearestPatches.merge_all(_map_in_order(search, batches, threads))
+            mine = NearestPatch.merge_all(_map_in_order(search, batches, threads))
     nearest = _merge_processes(mine)
     lost = ~nearest.distance.isfinite()
     if lost.any():
@@ -133,9 +129,9 @@ def _map_in_order(function: Callable, items: Iterable, threads: int) -> Iterator
             yield pending.popleft().result()
 
 
-def _merge_processes(mine: NearestPatches) -> NearestPatches:
+def _merge_processes(mine: NearestPatch) -> NearestPatch:
     gathered = {field.name: all_gather(getattr(mine, field.name)) for field in fields(mine)}
-    return NearestPatches.merge_all(
-        NearestPatches(**{name: parts[rank] for name, parts in gathered.items()})
+    return NearestPatch.merge_all(
+        NearestPatch(**{name: parts[rank] for name, parts in gathered.items()})
         for rank in range(get_world_size())
     )

@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 
 from mmproto.datasets.checks import numbered_class
 from mmproto.engine.nearest_patch_search import find_nearest_patches
-from mmproto.models.wrapper import unwrap_model
+from mmproto.models import unwrap_model
 from mmproto.visualization.prototype_files import write_prototypes
 
 # A class is said to collapse when its prototypes share patches down to half their number.

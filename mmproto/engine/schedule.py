@@ -111,10 +111,13 @@ class Schedule:
         return set(self.stages[max(self.pushes) + 1 :]) <= {'last_layer'}
 
 
-def build_schedule(cfg: Mapping | None, similarity: str) -> Schedule:
+def build_schedule(cfg: Mapping | None, tunes_last_layer: bool = True) -> Schedule:
     """Build the schedule from ``optim_wrapper.schedule``.
 
-    With the 'linear' similarity the reference does not train the last layer after a push.
+    Args:
+        cfg: The settings.
+        tunes_last_layer: Whether the last layer is trained after a push; the reference does not
+            with its 'linear' similarity.
 
     Raises:
         InputError: If a key is unknown, or see :class:`Schedule`.
@@ -130,6 +133,6 @@ def build_schedule(cfg: Mapping | None, similarity: str) -> Schedule:
             f'{sorted(Schedule.__dataclass_fields__)}'
         )
     settings = dict(cfg)
-    if similarity == 'linear':
+    if not tunes_last_layer:
         settings['last_layer_epochs'] = 0
     return Schedule(**settings)

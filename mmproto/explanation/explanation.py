@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mmproto.explanation.attribution import find_attribution
 from mmproto.explanation.high_activation import high_activation_box
-from mmproto.functional import Box, squared_distances
+from mmproto.functional import Box
 
 SHOWN = 10
 
@@ -116,12 +116,10 @@ def explain(
     Raises:
         InputError: If the attribution is unknown, or not for this model.
     """
-    feats = model.extract_feat(inputs)
-    scores = model.head.pre_logits(feats)
-    logits = model.head.logits(scores)
+    features = model.extract_feat(inputs)[-1]
     return [
-        _explain_one(model, inputs[i], feats[-1][i], scores[i], logits[i], label, attribution)
-        for i, label in enumerate(asked)
+        _explain_one(model, picture, one[None], label, attribution)
+        for picture, one, label in zip(inputs, features, asked)
     ]
 
 
@@ -129,12 +127,13 @@ def _explain_one(
     model: nn.Module,
     picture: Tensor,
     features: Tensor,
-    scores: Tensor,
-    logits: Tensor,
     asked: int | None,
     attribution: str,
 ) -> Explanation:
+    """Explain one picture by its feature map (1, D, H, W)."""
     head = model.head
+    outputs = head.outputs([features])
+    scores, logits = outputs.scores[0], outputs.logits[0]
     ranked = logits.argsort(descending=True, stable=True).tolist()
     explained = ranked[0] if asked is None else asked
     rival = next(label for label in ranked if label != explained)
@@ -143,7 +142,7 @@ def _explain_one(
     }
     most_similar = scores.argsort(descending=True, stable=True)[:SHOWN].tolist()
     shown = sorted({*prototypes[explained], *prototypes[rival], *most_similar})
-    places = _places(model, picture, features, shown, attribution)
+    places = _places(model, picture, features, outputs.locations[0], shown, attribution)
     weight = head.last_layer.weight
 
     def match(prototype: int, label: int) -> Match:
@@ -188,22 +187,21 @@ def own_prototypes(head: nn.Module, scores: Tensor, label: int) -> Tensor:
 
 
 def _places(
-    model: nn.Module, picture: Tensor, features: Tensor, prototypes: list[int], attribution: str
+    model: nn.Module,
+    picture: Tensor,
+    features: Tensor,
+    locations: Tensor,
+    prototypes: list[int],
+    attribution: str,
 ) -> dict[int, dict]:
     """Where in a picture each prototype is found: its cell, the box around it, and the map."""
-    similarity = similarity_maps(model.head, features, prototypes).cpu().numpy()
+    similarity = model.head.similarity_maps([features])[0, prototypes].cpu().numpy()
     activations = find_attribution(attribution)(model, picture, similarity, prototypes)
     return {
         prototype: dict(
-            location=tuple(map(int, np.unravel_index(places.argmax(), places.shape))),
+            location=tuple(locations[prototype].tolist()),
             box=high_activation_box(activation),
             activation=cv2.normalize(activation, None, 0, 1, cv2.NORM_MINMAX).astype(np.float16),
         )
-        for prototype, places, activation in zip(prototypes, similarity, activations)
+        for prototype, activation in zip(prototypes, activations)
     }
-
-
-def similarity_maps(head: nn.Module, features: Tensor, prototypes: list[int]) -> Tensor:
-    """Similarity (k, H', W') of every place of one feature map (D, H, W) to some prototypes."""
-    distances = squared_distances(features[None], head.prototype_vectors[prototypes])
-    return head.similarities(distances)[0]

@@ -1,25 +1,23 @@
 """The push: for every prototype the nearest latent training patch of its class (section 2.2)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
-from mmproto.functional.squared_distance import unfold_patches
-
 NO_IMAGE = torch.iinfo(torch.int64).max
 
 
 @dataclass
-class NearestPatches:
+class NearestPatch:
     """The best patch that each of P prototypes has met so far.
 
     Attributes:
-        distance: Squared distance of the prototype to the patch (P,), infinite for none yet.
+        distance: Distance of the prototype to the patch (P,), infinite for none yet.
         image: Index in the push set of the image that the patch is part of (P,).
-        location: Row-major number of the patch in its feature map (P,).
-        vector: The patch itself (P, D, h, w).
+        location: Row and column of the patch in its feature map (P, 2).
+        vector: The patch itself, as prototypes are compared with it (P, D, h, w).
         distance_map: Distances of the prototype to all patches of that image (P, H', W').
     """
 
@@ -29,16 +27,18 @@ class NearestPatches:
     vector: Tensor
     distance_map: Tensor
 
-    def merge(self, other: 'NearestPatches') -> 'NearestPatches':
+    def merge(self, other: 'NearestPatch') -> 'NearestPatch':
         """Take the nearer patch of each prototype; on a tie the first image, the first patch.
 
         The order is total, so the result does not depend on who is merged with whom first.
         """
-        better = other.distance < self.distance
-        tied = other.distance == self.distance
-        better |= tied & (other.image < self.image)
-        better |= tied & (other.image == self.image) & (other.location < self.location)
-        return NearestPatches(
+        ours, theirs = self._order(), other._order()
+        better = theirs[0] < ours[0]
+        tied = theirs[0] == ours[0]
+        for own, another in zip(ours[1:], theirs[1:]):
+            better |= tied & (another < own)
+            tied &= another == own
+        return NearestPatch(
             **{
                 field.name: torch.where(
                     better.view(-1, *[1] * (getattr(self, field.name).ndim - 1)),
@@ -49,8 +49,12 @@ class NearestPatches:
             }
         )
 
+    def _order(self) -> tuple[Tensor, ...]:
+        """What patches are ordered by, the most important first."""
+        return self.distance, self.image, self.location[:, 0], self.location[:, 1]
+
     @staticmethod
-    def merge_all(parts: Iterable['NearestPatches']) -> 'NearestPatches':
+    def merge_all(parts: Iterable['NearestPatch']) -> 'NearestPatch':
         """Merge what several batches, or several processes, have found."""
         parts = iter(parts)
         best = next(parts)
@@ -59,20 +63,24 @@ class NearestPatches:
         return best
 
 
-def nearest_patches(
-    features: Tensor,
+def nearest_patch(
+    distance_of: Callable[[Tensor, Tensor], Tensor],
+    patches: Tensor,
+    map_size: tuple[int, int],
     labels: Tensor,
     images: Tensor,
     prototypes: Tensor,
     prototype_class: Tensor,
-) -> NearestPatches:
+) -> NearestPatch:
     """Find each prototype's nearest patch among the images of its own class in one batch.
 
-    Only a prototype's own class is compared, by the differences themselves, not by the expanded
-    form: the same to the bit however the images are spread over batches.
+    Each image is compared by itself with the prototypes of its class: the same to the bit however
+    the images are spread over batches.
 
     Args:
-        features: Feature maps (N, D, H, W).
+        distance_of: Gives the distances (L, P) of patches (L, K) to prototypes (P, K).
+        patches: Patches (N, L, K), row-major.
+        map_size: Rows and columns (H', W') that the L patches form.
         labels: Class of each image (N,).
         images: Index of each image in the push set (N,), ascending.
         prototypes: Prototypes (P, D, h, w).
@@ -81,34 +89,27 @@ def nearest_patches(
     Returns:
         The nearest patches; distance infinite where the batch has no image of the class.
     """
-    h, w = prototypes.shape[-2:]
-    rows, columns = features.shape[-2] - h + 1, features.shape[-1] - w + 1
-    patches = unfold_patches(features, (h, w))
-    found = NearestPatches(
+    found = NearestPatch(
         distance=patches.new_full((len(prototypes),), float('inf')),
         image=torch.full_like(prototype_class, NO_IMAGE),
-        location=torch.zeros_like(prototype_class),
+        location=prototype_class.new_zeros(len(prototypes), 2),
         vector=torch.zeros_like(prototypes, dtype=patches.dtype),
-        distance_map=patches.new_zeros(len(prototypes), rows, columns),
+        distance_map=patches.new_zeros(len(prototypes), *map_size),
     )
-    everyone = torch.arange(len(labels), device=labels.device)
-    for label in {-1, *labels.tolist()}:
-        own = (prototype_class == label).nonzero().flatten()
-        members = everyone if label < 0 else (labels == label).nonzero().flatten()
+    vectors = prototypes.flatten(1).to(patches)
+    for label, image, of_image in zip(labels, images, patches):
+        own = ((prototype_class == label) | (prototype_class < 0)).nonzero().flatten()
         if not len(own):
             continue
-        distances = torch.cdist(
-            patches[members],
-            prototypes[own].flatten(1).float(),
-            compute_mode='donot_use_mm_for_euclid_dist',
-        ).square()
-        # argmin promises the first of equals; the rows run over images, then patches.
-        nearest = distances.flatten(0, 1).argmin(dim=0)
-        member, location = nearest // (rows * columns), nearest % (rows * columns)
-        each = torch.arange(len(own), device=own.device)
-        found.distance[own] = distances[member, location, each]
-        found.image[own] = images[members[member]]
-        found.location[own] = location
-        found.vector[own] = patches[members[member], location].view_as(found.vector[own])
-        found.distance_map[own] = distances[member, :, each].unflatten(1, (rows, columns))
+        distances = distance_of(of_image, vectors[own])
+        # argmin promises the first of equals
+        nearest = distances.argmin(dim=0)
+        distance = distances.gather(0, nearest[None])[0]
+        better = distance < found.distance[own]
+        chosen, place = own[better], nearest[better]
+        found.distance[chosen] = distance[better]
+        found.image[chosen] = image
+        found.location[chosen] = torch.stack([place // map_size[1], place % map_size[1]], dim=1)
+        found.vector[chosen] = of_image[place].view_as(found.vector[chosen])
+        found.distance_map[chosen] = distances[:, better].t().unflatten(1, map_size)
     return found

@@ -1,5 +1,22 @@
+from mmproto.models.classifiers import ProtoPNet, unwrap_model
 from mmproto.models.heads import ProtoPNetHead
 from mmproto.models.losses import ProtoPNetLoss
 from mmproto.models.necks import ProtoPNetAddOn
+from mmproto.models.similarities import (
+    CosineSimilarity,
+    LinearSimilarity,
+    LogSimilarity,
+    Similarity,
+)
 
-__all__ = ['ProtoPNetAddOn', 'ProtoPNetHead', 'ProtoPNetLoss']
+__all__ = [
+    'CosineSimilarity',
+    'LinearSimilarity',
+    'LogSimilarity',
+    'ProtoPNet',
+    'ProtoPNetAddOn',
+    'ProtoPNetHead',
+    'ProtoPNetLoss',
+    'Similarity',
+    'unwrap_model',
+]

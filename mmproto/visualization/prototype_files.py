@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from mmproto.datasets.checks import class_name
 from mmproto.explanation.high_activation import high_activation_box, upsample
-from mmproto.functional import NearestPatches, ReceptiveField
+from mmproto.functional import NearestPatch, ReceptiveField
 from mmproto.models.backbones.receptive_field import backbone_receptive_field
 from mmproto.utils.files import whole_file
 from mmproto.visualization.drawing import draw_box, heat_map, save
@@ -53,7 +53,7 @@ class PrototypeRecord:
 
 
 def write_prototypes(
-    model: nn.Module, nearest: NearestPatches, dataset: Dataset, out_dir: Path
+    model: nn.Module, nearest: NearestPatch, dataset: Dataset, out_dir: Path
 ) -> None:
     """Write three pictures of each prototype, and ``prototypes.json``.
 
@@ -70,7 +70,7 @@ def write_prototypes(
     out_dir.mkdir(parents=True, exist_ok=True)
     rank, world_size = get_dist_info()
     image_of = nearest.image.cpu()
-    maps = model.head.similarities(nearest.distance_map).detach().cpu().numpy()
+    maps = model.head.score_maps(nearest.distance_map[None])[0].detach().cpu().numpy()
     field = backbone_receptive_field(model.backbone)
 
     def picture(index: int) -> list[PrototypeRecord]:

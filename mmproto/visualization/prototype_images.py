@@ -14,7 +14,6 @@ from torch.utils.data import Dataset
 
 from mmproto.errors import InputError
 from mmproto.explanation.attribution import find_attribution
-from mmproto.explanation.explanation import similarity_maps
 from mmproto.explanation.high_activation import high_activation_box
 from mmproto.visualization.drawing import draw_box, heat_map
 
@@ -131,9 +130,9 @@ class TrainingPictures:
             return None
         inputs = self.dataset[index]['inputs']
         data = self.model.data_preprocessor({'inputs': [inputs]}, training=False)
-        features = self.model.extract_feat(data['inputs'])[-1][0]
+        features = self.model.extract_feat(data['inputs'])[-1]
         image = to_bgr(inputs)
-        similarity = similarity_maps(head, features, [prototype]).cpu().numpy()
+        similarity = head.similarity_maps([features])[0, [prototype]].cpu().numpy()
         found = np.unravel_index(similarity[0].argmax(), similarity[0].shape)
         noted = tuple(head.prototype_location[prototype].tolist())
         if head.prototypes_are_patches and found != noted:

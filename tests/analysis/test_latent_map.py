@@ -54,8 +54,9 @@ def test_patches_are_those_that_scored(changes):
     ]  # fmt: skip
     for patch, seen in zip(patches, sightings):
         vector = model.head.prototype_vectors[winners[seen.image]].flatten()
-        distance = (torch.from_numpy(patch) - vector).square().sum()
-        assert float(model.head.similarities(distance)) == pytest.approx(seen.similarity, abs=1e-3)
+        similarity = model.head.similarity
+        distance = similarity.distance(torch.from_numpy(patch), vector)
+        assert float(similarity.score(distance)) == pytest.approx(seen.similarity, abs=1e-5)
         assert seen.similarity == one.survey.score[seen.image, winners[seen.image]]
 
 

@@ -95,7 +95,7 @@ def test_every_prototype_is_told_of(report, inferencer):
         assert one.class_images == 2
         assert set(one.parts) <= set(CUB_PARTS)
         own = one.nearest_train[0]
-        best = float(head.similarities(torch.tensor(0.0)))
+        best = float(head.similarity.score(torch.tensor(0.0)))
         assert own.similarity == pytest.approx(best, abs=0.05)  # it is a patch of the push set
         if not one.twins:
             assert own.image == int(head.prototype_image[j])

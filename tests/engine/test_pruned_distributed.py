@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 
-from mmproto.models.wrapper import unwrap_model
+from mmproto.models import unwrap_model
 from mmproto.utils.command_line import _set_up_processes
 from tests.toy import model_config, train_config
 

@@ -21,7 +21,6 @@ from mmproto.engine import PrototypePushHook
 from mmproto.engine.nearest_patch_search import find_nearest_patches
 from mmproto.engine.push import push_prototypes
 from mmproto.errors import InputError
-from mmproto.functional import nearest_patches
 from mmproto.visualization.prototype_files import write_prototypes
 from mmproto.visualization.prototype_sheet import prototype_sheet
 from tests.toy import loader, model_config, train_config
@@ -113,12 +112,8 @@ def test_equals_a_pass_over_one_image_at_a_time():
         ]
     )
     head = model.head
-    expected = nearest_patches(
-        features,
-        torch.from_numpy(dataset.labels),
-        torch.arange(COUNT),
-        head.prototype_vectors.data,
-        head.prototype_class,
+    expected = head.nearest_patches(
+        [features], torch.from_numpy(dataset.labels), torch.arange(COUNT)
     )
     found = find_nearest_patches(model, dataloader)
     assert torch.equal(found.image, expected.image)

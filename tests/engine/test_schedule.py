@@ -49,13 +49,13 @@ def test_a_schedule_that_goes_on_after_the_last_push_is_known():
 
 
 def test_push_epochs_stand_instead_of_start_and_interval():
-    schedule = build_schedule(dict(epochs=4, push_start=2, push_epochs=[1]), 'log')
+    schedule = build_schedule(dict(epochs=4, push_start=2, push_epochs=[1]))
     assert schedule.pushes == {1}
 
 
 def test_linear_does_not_train_the_last_layer():
-    assert build_schedule(dict(epochs=31), 'linear').total_epochs == 31
-    assert build_schedule(dict(epochs=31), 'log').total_epochs == 91
+    assert build_schedule(dict(epochs=31), tunes_last_layer=False).total_epochs == 31
+    assert build_schedule(dict(epochs=31)).total_epochs == 91
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,4 @@ def test_linear_does_not_train_the_last_layer():
 )
 def test_what_cannot_be_is_refused(settings, message):
     with pytest.raises(InputError, match=message):
-        build_schedule(settings, 'log')
+        build_schedule(settings)

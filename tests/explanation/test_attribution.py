@@ -16,7 +16,7 @@ from mmproto.explanation.attribution import (
     find_attribution,
     path_attributions,
 )
-from mmproto.explanation.explanation import explain, similarity_maps
+from mmproto.explanation.explanation import explain
 from mmproto.explanation.high_activation import high_activation_box, upsample
 from tests.toy import model_config
 
@@ -44,7 +44,7 @@ def smoothless(monkeypatch):
 def similarity(model, picture, prototypes):
     with torch.no_grad():
         features = model.extract_feat(picture[None])[-1][0]
-        return similarity_maps(model.head, features, prototypes).numpy()
+        return model.head.similarity_maps([features[None]])[0, prototypes].numpy()
 
 
 def maps(name, model, picture, prototypes):

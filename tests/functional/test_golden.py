@@ -10,9 +10,7 @@ from mmproto.explanation.high_activation import high_activation_box, upsample
 from mmproto.functional import (
     ReceptiveField,
     nearest_image_classes,
-    nearest_patches,
     speaks_for_its_class,
-    squared_distances,
 )
 from tests.toy import DATA, STAGES, golden, golden_model, golden_weights
 
@@ -39,11 +37,13 @@ def assert_close(ours, expected, relative):
 def test_forward(case):
     arrays, _, model = case
     feats = model.extract_feat(arrays['x'])
-    distances = squared_distances(feats[-1], model.head.prototype_vectors)
+    outputs, head = model.head.outputs(feats), model.head
+    maps = head.similarity.distance_maps(feats[-1], head.prototype_vectors)
     assert_close(feats[-1], arrays['out/add_on_output'], 1e-5)
-    assert_close(distances, arrays['out/distances'], 1e-5)
-    assert_close(model.head.nearest_distances(feats), arrays['out/min_distances'], 1e-5)
-    assert_close(model.head.pre_logits(feats), arrays['out/similarities'], 1e-5)
+    assert_close(maps, arrays['out/distances'], 1e-5)
+    assert_close(outputs.distances, arrays['out/min_distances'], 1e-5)
+    assert_close(outputs.scores, arrays['out/similarities'], 1e-5)
+    assert_close(outputs.logits, arrays['out/logits'], 1e-5)
     assert_close(model.head(feats), arrays['out/logits'], 1e-5)
 
 
@@ -83,16 +83,11 @@ def test_three_steps_of_each_stage(case, stage, key):
 def push(arrays, model):
     model.eval()
     with torch.no_grad():
-        features = model.extract_feat(arrays['push/x'])[-1]
-        nearest = nearest_patches(
-            features,
-            arrays['push/y'],
-            torch.arange(len(features)),
-            model.head.prototype_vectors,
-            model.head.prototype_class,
-        )
+        feats = model.extract_feat(arrays['push/x'])
+        images = torch.arange(len(feats[-1]))
+        nearest = model.head.nearest_patches(feats, arrays['push/y'], images)
         model.head.push(nearest)
-    return features, nearest
+    return feats, nearest
 
 
 def test_push(case):
@@ -106,7 +101,7 @@ def test_push(case):
 
     field = ReceptiveField().through(3, stride=2, padding=1)
     patch_size = (meta['prototype_size'],) * 2
-    maps = model.head.similarities(nearest.distance_map).numpy()
+    maps = model.head.score_maps(nearest.distance_map[None])[0].detach().numpy()
     for prototype, label in enumerate(model.head.prototype_class.tolist()):
         image = int(model.head.prototype_image[prototype])
         cell = model.head.prototype_location[prototype].tolist()
@@ -119,10 +114,10 @@ def test_push(case):
 
 def test_pruning(case):
     arrays, _, model = case
-    features, _ = push(arrays, model)
+    feats, _ = push(arrays, model)
     head = model.head
     with torch.no_grad():
-        distances = head.nearest_distances((features,))
+        distances = head.outputs(feats).distances
     classes = nearest_image_classes(distances, arrays['push/y'], int(arrays['nearest/k']))
     # The reference's distances are off by 1e-6, which decides the order of near equals.
     expected = arrays['nearest/class_ids']

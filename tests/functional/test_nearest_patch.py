@@ -1,11 +1,22 @@
 import pytest
 import torch
 
-from mmproto.functional import NearestPatches, nearest_patches
+from mmproto.functional import NearestPatch, nearest_patch, squared_distance, unfold_patches
+
+
+def search(features, labels, images, prototypes, classes):
+    size = prototypes.shape[-2:]
+    map_size = features.shape[2] - size[0] + 1, features.shape[3] - size[1] + 1
+    patches = unfold_patches(features, size)
+
+    def distance_of(some, own):
+        return squared_distance(some[:, None], own)
+
+    return nearest_patch(distance_of, patches, map_size, labels, images, prototypes, classes)
 
 
 def nearest_by_loop(features, labels, prototypes, classes):
-    """(image, row, column) of each prototype's nearest patch, the first of equals."""
+    """[image, row, column] of each prototype's nearest patch, the first of equals."""
     h, w = prototypes.shape[-2:]
     found = []
     for vector, label in zip(prototypes, classes.tolist()):
@@ -19,8 +30,12 @@ def nearest_by_loop(features, labels, prototypes, classes):
                     distance = (patch - vector).double().square().sum()
                     if best is None or distance < best[0]:
                         best = (distance, image, row, column)
-        found.append(best[1:])
+        found.append([*best[1:]])
     return found
+
+
+def places(found):
+    return torch.cat([found.image[:, None], found.location], dim=1).tolist()
 
 
 @pytest.mark.parametrize('size', [(1, 1), (2, 1)])
@@ -31,43 +46,56 @@ def test_equals_a_plain_loop_however_the_batches_are_cut(size, agnostic):
     prototypes, classes = torch.rand(6, 3, *size), torch.arange(6) // 2
     if agnostic:
         classes = torch.full((6,), -1)
-    whole = nearest_patches(features, labels, torch.arange(9), prototypes, classes)
-    columns = 5 - size[1] + 1
-    location = torch.stack([whole.image, whole.location // columns, whole.location % columns], 1)
+    whole = search(features, labels, torch.arange(9), prototypes, classes)
     expected = nearest_by_loop(features, labels, prototypes, classes)
-    assert location.tolist() == [list(entry) for entry in expected]
+    assert places(whole) == expected
     for vector, (image, row, column) in zip(whole.vector, expected):
         patch = features[image, :, row : row + size[0], column : column + size[1]]
         assert torch.equal(vector, patch)
-    torch.testing.assert_close(whole.distance_map.flatten(1).amin(1), whole.distance)
+    assert torch.equal(whole.distance_map.flatten(1).amin(1), whole.distance)
 
     parts = [
-        nearest_patches(features[i], labels[i], torch.tensor(i), prototypes, classes)
+        search(features[i], labels[i], torch.tensor(i), prototypes, classes)
         for i in ([6, 7, 8], [0, 4], [1, 2, 3, 5])
     ]
-    merged = NearestPatches.merge_all(parts)
+    merged = NearestPatch.merge_all(parts)
     for name in ('distance', 'image', 'location', 'vector', 'distance_map'):
         assert torch.equal(getattr(merged, name), getattr(whole, name)), name
 
 
 def test_on_a_tie_the_first_image_and_the_first_patch_win():
     features = torch.zeros(4, 2, 2, 3)
-    features[1:, :, 1, 1] = features[1:, :, 1, 2] = 1  # two equal patches in three images
+    # two equal patches in each of three images
+    features[1:, :, 0, 2] = features[1:, :, 1, 1] = 1
     prototypes, classes = torch.ones(1, 2, 1, 1), torch.tensor([0])
     labels = torch.zeros(4, dtype=torch.long)
-    whole = nearest_patches(features, labels, torch.arange(4), prototypes, classes)
-    assert (int(whole.image), int(whole.location)) == (1, 4)
+    whole = search(features, labels, torch.arange(4), prototypes, classes)
+    assert places(whole) == [[1, 0, 2]]
     parts = [
-        nearest_patches(features[i : i + 1], labels[:1], torch.tensor([i]), prototypes, classes)
+        search(features[i : i + 1], labels[:1], torch.tensor([i]), prototypes, classes)
         for i in (3, 1, 2)
     ]
     for order in (parts, parts[::-1]):
-        merged = NearestPatches.merge_all(order)
-        assert (int(merged.image), int(merged.location)) == (1, 4)
+        assert places(NearestPatch.merge_all(order)) == [[1, 0, 2]]
+
+
+def test_of_equal_patches_of_one_image_the_first_wins_the_merge():
+    def candidate(row, column):
+        return NearestPatch(
+            distance=torch.zeros(1),
+            image=torch.tensor([3]),
+            location=torch.tensor([[row, column]]),
+            vector=torch.full((1, 1, 1, 1), float(10 * row + column)),
+            distance_map=torch.zeros(1, 2, 2),
+        )
+
+    order = [candidate(1, 0), candidate(0, 1), candidate(1, 1), candidate(0, 2)]
+    for parts in (order, order[::-1]):
+        assert NearestPatch.merge_all(parts).location.tolist() == [[0, 1]]
 
 
 def test_a_class_without_an_image_is_infinitely_far():
-    found = nearest_patches(
+    found = search(
         torch.rand(2, 2, 1, 1),
         torch.tensor([0, 0]),
         torch.arange(2),

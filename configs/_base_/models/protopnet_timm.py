@@ -1,6 +1,6 @@
 # A ProtoPNet on a timm backbone: name another by model.backbone.model_name.
 model = dict(
-    type='ImageClassifier',
+    type='ProtoPNet',
     backbone=dict(
         type='TIMMBackbone',
         model_name='vgg19',

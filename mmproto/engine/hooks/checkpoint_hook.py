@@ -2,7 +2,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
-from mmproto.models.wrapper import unwrap_model
+from mmproto.models import unwrap_model
 
 
 @HOOKS.register_module()

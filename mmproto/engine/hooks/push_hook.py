@@ -17,9 +17,9 @@ from mmproto.datasets.checks import (
 from mmproto.engine.nearest_patch_search import broadcast_buffers
 from mmproto.engine.push import push_prototypes
 from mmproto.errors import InputError
+from mmproto.models import unwrap_model
 from mmproto.models.backbones.backbone_info import check_image_size
 from mmproto.models.heads.checkpoint_fit import check_resumable
-from mmproto.models.wrapper import unwrap_model
 from mmproto.visualization.prototype_sheet import prototype_sheet
 
 SHEET_CLASSES = 20

@@ -8,7 +8,7 @@ from torch import nn
 from mmproto.engine.optimizers.staged_optim_wrapper import StagedOptimWrapper
 from mmproto.engine.schedule import STAGES, build_schedule
 from mmproto.errors import InputError
-from mmproto.models.wrapper import unwrap_model
+from mmproto.models import unwrap_model
 
 GROUPS = ('backbone', 'neck', 'prototypes', 'last_layer')
 
@@ -74,7 +74,7 @@ class ProtoPNetOptimWrapperConstructor:
     def __call__(self, model: nn.Module) -> StagedOptimWrapper:
         """Build the optimizers for a classifier, wrapped for distributed training or not."""
         model = unwrap_model(model)
-        schedule = build_schedule(self.schedule, model.head.similarity)
+        schedule = build_schedule(self.schedule, model.head.tunes_last_layer)
         self._check_stages(schedule.stages)
         groups: dict[str, list[nn.Parameter]] = {name: [] for name in GROUPS}
         for name, parameter in model.named_parameters():

@@ -93,7 +93,7 @@ def _shape_for(name: str, shape: torch.Size, count: int) -> tuple[int, ...]:
     """The shape that an entry of a head has with that number of prototypes."""
     if name == 'last_layer.weight':
         return shape[0], count
-    return (count, *shape[1:]) if shape else ()
+    return (count, *shape[1:]) if name.startswith('prototype_') else tuple(shape)
 
 
 def _differs_in_count_alone(head: nn.Module, saved: dict[str, Tensor]) -> bool:

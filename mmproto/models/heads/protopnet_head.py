@@ -8,16 +8,11 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmproto.errors import InputError
-from mmproto.functional import (
-    EPSILON,
-    SIMILARITIES,
-    NearestPatches,
-    nearest_distances,
-    squared_distances,
-    true_fp32,
-)
+from mmproto.functional import NearestPatch, true_fp32
 from mmproto.models.heads.checkpoint_fit import fit_to_checkpoint
 from mmproto.models.heads.prototype_count import prototype_classes
+from mmproto.models.outputs import HeadOutputs
+from mmproto.models.similarities import Similarity, build_similarity
 
 
 def _height_and_width(size: int | Sequence[int]) -> tuple[int, int]:
@@ -51,8 +46,7 @@ class ProtoPNetHead(ClsHead):
         prototypes_per_class: Prototypes of each class; None for prototypes without a class.
         num_prototypes: Number of prototypes; only needed for prototypes without a class.
         prototype_size: Height and width (h, w) of a prototype, or one number for both.
-        similarity: 'log' or 'linear'.
-        epsilon: The small constant of the 'log' similarity.
+        similarity: Config of a :class:`Similarity`, or 'log', 'linear' or 'cosine' for short.
         other_class_weight: First weight from a prototype to the classes that are not its own.
         loss: Config of the loss; the paper's if None.
         topk: As in MMPretrain's ``ClsHead``.
@@ -61,7 +55,7 @@ class ProtoPNetHead(ClsHead):
 
     Raises:
         InputError: If the number of prototypes does not fit the classes, or ``similarity`` is
-            unknown.
+            none.
     """
 
     def __init__(
@@ -71,8 +65,7 @@ class ProtoPNetHead(ClsHead):
         prototypes_per_class: int | None = 10,
         num_prototypes: int | None = None,
         prototype_size: int | tuple[int, int] = 1,
-        similarity: str = 'log',
-        epsilon: float = EPSILON,
+        similarity: str | dict | Similarity = 'log',
         other_class_weight: float = -0.5,
         loss: dict | nn.Module | None = None,
         topk: int | tuple[int, ...] = (1,),
@@ -82,19 +75,14 @@ class ProtoPNetHead(ClsHead):
         super().__init__(
             loss=loss or dict(type='ProtoPNetLoss'), topk=topk, cal_acc=cal_acc, init_cfg=init_cfg
         )
-        if similarity not in SIMILARITIES:
-            raise InputError(
-                f'model.head.similarity={similarity!r} is unknown: choose one of '
-                f'{sorted(SIMILARITIES)}'
-            )
         prototype_class = prototype_classes(num_classes, prototypes_per_class, num_prototypes)
         size = _height_and_width(prototype_size)
         count = len(prototype_class)
 
         self.num_classes = num_classes
-        self.similarity = similarity
-        self.epsilon = epsilon
+        self.similarity = build_similarity(similarity)
         self.prototype_vectors = nn.Parameter(torch.rand(count, in_channels, *size))
+        self.constrain()
         self.last_layer = nn.Linear(count, num_classes, bias=False)
         if prototypes_per_class is not None:
             own = torch.arange(num_classes)[:, None] == prototype_class
@@ -111,31 +99,55 @@ class ProtoPNetHead(ClsHead):
         fit_to_checkpoint(self, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
-    def similarities(self, distances: Tensor) -> Tensor:
-        """Turn squared distances of any shape into similarities."""
-        return SIMILARITIES[self.similarity](distances, self.epsilon)
+    @property
+    def tunes_last_layer(self) -> bool:
+        """Whether the paper's schedule trains the last layer after a push."""
+        return self.similarity.tunes_last_layer
 
-    def similarity_maps(self, feats: Sequence[Tensor]) -> Tensor:
-        """Similarity of every patch to every prototype: (N, P, H', W')."""
-        return self.similarities(squared_distances(feats[-1], self.prototype_vectors))
+    @torch.no_grad()
+    def constrain(self) -> None:
+        """Bring the prototypes back to what their similarity asks for, after a step."""
+        self.similarity.constrain(self.prototype_vectors)
 
-    def nearest_distances(self, feats: Sequence[Tensor]) -> Tensor:
-        """Squared distance of each image's nearest patch to every prototype: (N, P).
+    def outputs(self, feats: Sequence[Tensor], labels: Tensor | None = None) -> HeadOutputs:
+        """Compute everything that follows from the neck's last feature map (N, D, H, W).
+
+        Args:
+            feats: The neck's maps.
+            labels: Class of each image (N,) in training, None elsewhere.
 
         Raises:
             InputError: If the neck gives another number of channels than a prototype has.
         """
-        given, expected = feats[-1].shape[1], self.prototype_vectors.shape[1]
-        if given != expected:
-            raise InputError(
-                f'model.head.in_channels={expected} does not fit: the neck gives {given} channels; '
-                'set model.head.in_channels and model.neck.out_channels to the same number'
-            )
-        return nearest_distances(feats[-1], self.prototype_vectors)
+        features = self._features(feats)
+        distances, locations = self.similarity.nearest(features, self.prototype_vectors)
+        scores = self.similarity.score(distances, labels, self.prototype_class)
+        return HeadOutputs(
+            feature_map=features,
+            distances=distances,
+            locations=locations,
+            scores=scores,
+            logits=self.logits(scores),
+            prototypes=self.prototype_vectors,
+            prototype_class=self.prototype_class,
+            last_layer_weight=self.last_layer.weight,
+        )
+
+    def similarity_maps(self, feats: Sequence[Tensor]) -> Tensor:
+        """Score of every patch for every prototype (N, P, H', W').
+
+        The greatest of a map is the prototype's score.
+        """
+        maps = self.similarity.distance_maps(self._features(feats), self.prototype_vectors)
+        return self.score_maps(maps)
+
+    def score_maps(self, distance_maps: Tensor) -> Tensor:
+        """Turn maps of distances (N, P, H', W') into maps of scores."""
+        return self.similarity.score(distance_maps, None, self.prototype_class)
 
     def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
         """Score of every prototype: (N, P)."""
-        return self.similarities(self.nearest_distances(feats))
+        return self.outputs(feats).scores
 
     def logits(self, scores: Tensor) -> Tensor:
         """Sum the points: scores (N, P) to logits (N, num_classes)."""
@@ -144,7 +156,22 @@ class ProtoPNetHead(ClsHead):
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
         """Logits (N, num_classes) of the neck's last feature map (N, D, H, W)."""
-        return self.logits(self.pre_logits(feats))
+        return self.outputs(feats).logits
+
+    def predict(
+        self, feats: Sequence[Tensor], data_samples: list[DataSample] | None = None
+    ) -> list[DataSample]:
+        """Predict as every head of MMPretrain does.
+
+        A sample also gets ``prototype_scores`` (P,) and ``prototype_locations`` (P, 2), for
+        metrics that look at the prototypes.
+        """
+        outputs = self.outputs(feats)
+        samples = self._get_predictions(outputs.logits, data_samples)
+        for sample, scores, locations in zip(samples, outputs.scores, outputs.locations):
+            sample.set_field(scores, 'prototype_scores')
+            sample.set_field(locations, 'prototype_locations')
+        return samples
 
     def loss(
         self, feats: Sequence[Tensor], data_samples: list[DataSample], **kwargs
@@ -162,18 +189,46 @@ class ProtoPNetHead(ClsHead):
         if feats[-1].requires_grad or self.prototype_vectors.requires_grad:
             self.prototypes_are_patches.fill_(False)
         labels = torch.cat([sample.gt_label for sample in data_samples])
-        distances = self.nearest_distances(feats)
-        logits = self.logits(self.similarities(distances))
+        outputs = self.outputs(feats, labels)
         losses = self.loss_module(
-            logits, labels, distances, self.prototype_class, self.last_layer.weight, **kwargs
+            outputs.logits,
+            labels,
+            outputs.distances,
+            outputs.prototype_class,
+            outputs.last_layer_weight,
+            **kwargs,
         )
         if self.cal_acc:
-            accuracy = Accuracy.calculate(logits, labels, topk=self.topk, thrs=(None,))
+            accuracy = Accuracy.calculate(outputs.logits, labels, topk=self.topk, thrs=(None,))
             losses.update({f'accuracy_top-{k}': value for k, value in zip(self.topk, accuracy)})
         return losses
 
+    def nearest_patches(
+        self, feats: Sequence[Tensor], labels: Tensor, images: Tensor
+    ) -> NearestPatch:
+        """Find for every prototype the nearest patch of its class in a batch of the push set.
+
+        Args:
+            feats: The neck's maps.
+            labels: Class of each image (N,).
+            images: Index of each image in the push set (N,), ascending.
+        """
+        return self.similarity.nearest_of_class(
+            self._features(feats), labels, images, self.prototype_vectors, self.prototype_class
+        )
+
+    def _features(self, feats: Sequence[Tensor]) -> Tensor:
+        """The last map, if its channels fit the prototypes."""
+        given, expected = feats[-1].shape[1], self.prototype_vectors.shape[1]
+        if given != expected:
+            raise InputError(
+                f'model.head.in_channels={expected} does not fit: the neck gives {given} channels; '
+                'set model.head.in_channels and model.neck.out_channels to the same number'
+            )
+        return feats[-1]
+
     @torch.no_grad()
-    def push(self, nearest: NearestPatches) -> Tensor:
+    def push(self, nearest: NearestPatch) -> Tensor:
         """Replace every prototype by the patch found for it, and note where it comes from.
 
         Args:
@@ -182,11 +237,9 @@ class ProtoPNetHead(ClsHead):
         Returns:
             Squared distance (P,) that each prototype has moved.
         """
-        columns = nearest.distance_map.shape[-1]
-        location = torch.stack([nearest.location // columns, nearest.location % columns], dim=1)
         self.prototype_vectors.copy_(nearest.vector)
         self.prototype_image.copy_(nearest.image)
-        self.prototype_location.copy_(location)
+        self.prototype_location.copy_(nearest.location)
         self.prototype_distance.copy_(nearest.distance)
         self.prototypes_are_patches.fill_(True)
         return nearest.distance

@@ -3,7 +3,6 @@ from collections.abc import Sequence
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_module_registration_hook
 
 from mmproto.errors import InputError
 from mmproto.models.backbones.backbone_info import (
@@ -47,11 +46,11 @@ class ProtoPNetAddOn(BaseModule):
 
         neck=dict(type='ProtoPNetAddOn', out_channels=128, kind='regular')
 
-    The layers are built when a classifier that has a backbone takes this neck in, since only
-    then ``in_channels`` is known.
+    :class:`ProtoPNet` reads ``in_channels`` off its backbone; any other classifier has to be
+    given it, and a backbone whose maps are (N, C, H, W).
 
     Args:
-        in_channels: Channels of the backbone's last feature map. Read off the backbone if None.
+        in_channels: Channels of the backbone's last feature map.
         out_channels: Channels D of a prototype.
         kind: 'regular' or 'bottleneck'.
         init_cfg: As for every module of MMEngine.
@@ -74,7 +73,7 @@ class ProtoPNetAddOn(BaseModule):
         self.out_channels = out_channels
         self.kind = kind
         self.channels_last = False
-        self.in_channels = None
+        self.in_channels: int | None = None
         if in_channels is not None:
             self._build(in_channels)
 
@@ -103,18 +102,12 @@ class ProtoPNetAddOn(BaseModule):
 
     def forward(self, feats: Tensor | Sequence[Tensor]) -> tuple[Tensor]:
         """Map the backbone's last feature map (N, C, H, W) to ``out_channels`` in [0, 1]."""
+        if self.in_channels is None:
+            raise InputError(
+                "model.neck.in_channels is not known: set model.type='ProtoPNet', which reads it "
+                'off the backbone, or set it to the channels of the last feature map'
+            )
         features = last_map(feats, self.channels_last)
         if features.shape[1] != self.in_channels:
             raise InputError(self._misfit(features.shape[1]))
         return (self.add_on_layers(features),)
-
-
-def _introduce(classifier: nn.Module, name: str, child: nn.Module | None) -> None:
-    if isinstance(child, ProtoPNetAddOn) and isinstance(
-        getattr(classifier, 'backbone', None), nn.Module
-    ):
-        child.fit_backbone(classifier.backbone)
-
-
-# MMPretrain's ImageClassifier builds its parts one by one and introduces none to another.
-register_module_module_registration_hook(_introduce)

@@ -143,7 +143,7 @@ def zoo_checkpoint(tmp_path):
     torch.manual_seed(1)
     classifier = MODELS.build(
         dict(
-            type='ImageClassifier',
+            type='ProtoPNet',
             backbone=dict(type='ResNet', depth=18),
             neck=dict(type='GlobalAveragePooling'),
             head=dict(type='LinearClsHead', num_classes=5, in_channels=512),

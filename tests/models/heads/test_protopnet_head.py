@@ -40,14 +40,14 @@ def test_state_dict_has_the_public_names():
     }
 
 
-@pytest.mark.parametrize('similarity', ['log', 'linear'])
+@pytest.mark.parametrize('similarity', ['log', 'linear', 'cosine'])
 def test_logits_are_the_sum_of_points(similarity):
     head = build_head(similarity=similarity, prototype_size=(2, 1))
     feats = (torch.rand(3, 6, 4, 7),)
     maps = head.similarity_maps(feats)
     assert maps.shape == (3, 6, 3, 7)
     scores = head.pre_logits(feats)
-    torch.testing.assert_close(scores, maps.flatten(2).amax(2), rtol=1e-4, atol=1e-4)
+    assert torch.equal(scores, maps.flatten(2).amax(2))
     torch.testing.assert_close(head(feats), scores @ head.last_layer.weight.t())
 
 
@@ -79,7 +79,7 @@ def test_prototypes_without_a_class():
     head = build_head(prototypes_per_class=None, num_prototypes=5)
     feats = (torch.rand(3, 6, 4, 4),)
     losses = head.loss(feats, samples([0, 1, 2]))
-    nearest = head.nearest_distances(feats).amin(1).mean()
+    nearest = head.outputs(feats).distances.amin(1).mean()
     torch.testing.assert_close(losses['loss_cluster'], 0.8 * nearest)
     assert losses['loss_separation'] == 0
     torch.testing.assert_close(losses['loss_l1'], 1e-4 * head.last_layer.weight.abs().sum())
@@ -117,7 +117,7 @@ def test_prune_drops_prototypes_with_their_connections():
         (dict(prototype_size=0), r'prototype_size=0: give one side'),
         (dict(prototype_size=(1, 1, 1)), r'prototype_size=\(1, 1, 1\): give one side'),
         (dict(prototypes_per_class=None), r'set model\.head\.num_prototypes'),
-        (dict(similarity='cosine'), r"similarity='cosine' is unknown: choose one of"),
+        (dict(similarity='euclid'), r"similarity='euclid' is unknown: choose one of"),
     ],
 )
 def test_wrong_settings_are_refused(changes, message):
@@ -129,6 +129,26 @@ def test_channels_of_neck_and_head_that_differ_are_refused():
     head = build_head(in_channels=4)
     with pytest.raises(InputError, match=r'head\.in_channels=4 .* neck gives 6 channels'):
         head((torch.rand(1, 6, 2, 2),))
+
+
+def test_metrics_see_the_prototypes():
+    head = build_head()
+    feats = (torch.rand(2, 6, 3, 4),)
+    outputs, maps = head.outputs(feats), head.similarity_maps(feats)
+    for i, sample in enumerate(head.predict(feats)):
+        assert sample.pred_label == outputs.logits[i].argmax()
+        assert torch.equal(sample.prototype_scores, outputs.scores[i])
+        rows, columns = sample.prototype_locations.t()
+        assert torch.equal(maps[i, torch.arange(6), rows, columns], sample.prototype_scores)
+
+
+def test_prototypes_satisfy_their_similarity_from_the_start():
+    head = build_head(similarity='cosine', prototype_size=(2, 1))
+    torch.testing.assert_close(head.prototype_vectors.flatten(1).norm(dim=1), torch.ones(6))
+    with torch.no_grad():
+        head.prototype_vectors.mul_(3)
+    head.constrain()
+    torch.testing.assert_close(head.prototype_vectors.flatten(1).norm(dim=1), torch.ones(6))
 
 
 def test_mixed_labels_are_refused():

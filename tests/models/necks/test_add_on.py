@@ -98,6 +98,16 @@ def test_no_feature_map_is_refused():
         model.neck((torch.rand(2, 512),))
 
 
+def test_any_other_classifier_has_to_give_the_channels():
+    config = {**model_config(), 'type': 'ImageClassifier'}
+    config['neck'] = dict(type='ProtoPNetAddOn', out_channels=6, in_channels=8)
+    model = MODELS.build(config)
+    assert model(torch.rand(2, 3, 16, 16)).shape == (2, 3)
+    config['neck'] = dict(type='ProtoPNetAddOn', out_channels=6)
+    with pytest.raises(InputError, match=r"set model\.type='ProtoPNet'"):
+        MODELS.build(config)(torch.rand(2, 3, 16, 16))
+
+
 def test_an_unknown_kind_is_refused():
     with pytest.raises(InputError, match=r"neck\.kind='wide' is unknown: choose one of"):
         MODELS.build(dict(type='ProtoPNetAddOn', kind='wide'))

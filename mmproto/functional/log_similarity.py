@@ -14,11 +14,3 @@ def log_similarity(distance: Tensor, epsilon: float = EPSILON) -> Tensor:
         epsilon: The small constant of the paper.
     """
     return torch.log((distance + 1) / (distance + epsilon))
-
-
-def linear_similarity(distance: Tensor, epsilon: float = EPSILON) -> Tensor:
-    """``-d``, the other similarity of the reference implementation; has no epsilon to use."""
-    return -distance
-
-
-SIMILARITIES = {'log': log_similarity, 'linear': linear_similarity}

@@ -1,0 +1,39 @@
+from typing import cast
+
+from mmengine.model import is_model_wrapper
+from mmpretrain.models import ImageClassifier
+from mmpretrain.registry import MODELS
+from torch import nn
+
+from mmproto.models.heads import ProtoPNetHead
+from mmproto.models.necks import ProtoPNetAddOn
+
+
+@MODELS.register_module()
+class ProtoPNet(ImageClassifier):
+    """An image classifier whose neck reads its channels off the backbone.
+
+    .. code:: python
+
+        model = dict(
+            type='ProtoPNet',
+            backbone=dict(type='TIMMBackbone', model_name='vgg19', features_only=True,
+                          out_indices=(-1,), pretrained=True),
+            neck=dict(type='ProtoPNetAddOn', out_channels=128),
+            head=dict(type='ProtoPNetHead', num_classes=200, in_channels=128))
+
+    An ``ImageClassifier`` with a ``ProtoPNetHead`` is trained, pushed and explained as well, if
+    ``in_channels`` of the neck is given. See MMPretrain's ``ImageClassifier`` for the arguments.
+    """
+
+    head: ProtoPNetHead
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if isinstance(self.neck, ProtoPNetAddOn):
+            self.neck.fit_backbone(self.backbone)
+
+
+def unwrap_model(model: nn.Module) -> ProtoPNet:
+    """The classifier itself, out of what distributed training wraps around it."""
+    return cast(ProtoPNet, model.module if is_model_wrapper(model) else model)

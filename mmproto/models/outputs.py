@@ -1,0 +1,30 @@
+"""What a head computes of a batch, by name."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class HeadOutputs:
+    """What :class:`ProtoPNetHead` has computed of N images, for losses and for whoever explains.
+
+    Attributes:
+        feature_map: What the neck gave (N, D, H, W).
+        distances: Distance of each image's nearest patch to each prototype (N, P).
+        locations: Row and column of that patch in the feature map (N, P, 2).
+        scores: Score of that distance (N, P).
+        logits: Logits (N, num_classes).
+        prototypes: The prototypes (P, D, h, w).
+        prototype_class: Class of each prototype (P,), -1 for none.
+        last_layer_weight: Weight of each score in each logit (num_classes, P).
+    """
+
+    feature_map: Tensor
+    distances: Tensor
+    locations: Tensor
+    scores: Tensor
+    logits: Tensor
+    prototypes: Tensor
+    prototype_class: Tensor
+    last_layer_weight: Tensor

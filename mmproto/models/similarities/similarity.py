@@ -1,0 +1,176 @@
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mmproto.functional import NearestPatch, nearest_patch, true_fp32, unfold_patches
+
+# Numbers of an image's patches that are compared at once where all pairs would fill the memory.
+BLOCK = 2**15
+
+
+class Comparison(NamedTuple):
+    """Patches compared with prototypes.
+
+    Attributes:
+        pairwise: Distance of every patch to every prototype (N, L, P); it may be rounded.
+        nearest: Number of the nearest patch (N, P).
+        distance: Its exact distance (N, P).
+    """
+
+    pairwise: Tensor
+    nearest: Tensor
+    distance: Tensor
+
+
+class Similarity(nn.Module):
+    """The one owner of "patch against prototype": how far they are apart, and what that scores.
+
+    A subclass gives the equations, :meth:`distance` and :meth:`score`, and where it needs them
+    :meth:`embed`, :meth:`pairwise_distance` and :meth:`constrain`. Training, push, maps,
+    explanations and export follow from these, so that they agree.
+
+    .. code:: python
+
+        @MODELS.register_module()
+        class ManhattanSimilarity(Similarity):
+            def distance(self, patches, prototypes):
+                return (patches - prototypes).abs().sum(-1)
+
+            def score(self, distances, labels=None, prototype_class=None):
+                return torch.exp(-distances)
+
+        head=dict(type='ProtoPNetHead', similarity=dict(type='ManhattanSimilarity'), ...)
+
+    Patches and prototypes come as vectors of K = D*h*w numbers in fp32.
+
+    Attributes:
+        tunes_last_layer: Whether the paper's schedule trains the last layer after a push.
+    """
+
+    tunes_last_layer = True
+
+    def embed(self, patches: Tensor) -> Tensor:
+        """Map patches (..., K) to the space where prototypes live; a pushed prototype is one."""
+        return patches
+
+    def distance(self, patches: Tensor, prototypes: Tensor) -> Tensor:
+        """The distance (...) of patches (..., K) to prototypes (..., K), broadcast.
+
+        The less it is, the more alike they are; it need not be a metric.
+        """
+        raise NotImplementedError
+
+    def pairwise_distance(self, patches: Tensor, prototypes: Tensor) -> Tensor:
+        """The distances (N, L, P) of all patches (N, L, K) to all prototypes (P, K).
+
+        Override it where there is a faster way; it may round, since the distance of the nearest
+        patch is then computed by :meth:`distance`.
+        """
+        step = max(1, BLOCK // patches.shape[-1])
+        blocks = (self.distance(patches[:, :, None], some) for some in prototypes.split(step))
+        return torch.cat(list(blocks), dim=-1)
+
+    def score(
+        self, distances: Tensor, labels: Tensor | None = None, prototype_class: Tensor | None = None
+    ) -> Tensor:
+        """The score of a distance, which falls as the distance grows.
+
+        Args:
+            distances: Distances (N, P), or maps of them (N, P, H', W').
+            labels: Class of each image (N,) in training, for a margin; None elsewhere.
+            prototype_class: Class of each prototype (P,), -1 for none.
+
+        Returns:
+            Scores of the shape of the distances.
+        """
+        raise NotImplementedError
+
+    def constrain(self, prototypes: Tensor) -> None:
+        """Change prototypes (P, D, h, w) in place to what they have to satisfy after a step."""
+
+    def nearest(self, features: Tensor, prototypes: Tensor) -> tuple[Tensor, Tensor]:
+        """Find each image's nearest patch to every prototype.
+
+        Args:
+            features: Feature maps (N, D, H, W).
+            prototypes: Prototypes (P, D, h, w).
+
+        Returns:
+            Distances (N, P) in fp32, exact, with the gradient of :meth:`pairwise_distance`; and
+            row and column (N, P, 2) of the patches in the feature map.
+        """
+        compared = self._compare(features, prototypes)
+        rounded = compared.pairwise.gather(1, compared.nearest[:, None]).squeeze(1)
+        columns = features.shape[-1] - prototypes.shape[-1] + 1
+        locations = torch.stack([compared.nearest // columns, compared.nearest % columns], dim=-1)
+        return rounded + (compared.distance - rounded).detach(), locations
+
+    def distance_maps(self, features: Tensor, prototypes: Tensor) -> Tensor:
+        """The distance of every patch to every prototype (N, P, H', W').
+
+        The least one of a map is that of :meth:`nearest`: rounding makes no patch nearer.
+        """
+        compared = self._compare(features, prototypes)
+        exact = compared.distance[:, None]
+        maps = torch.maximum(compared.pairwise, exact).scatter(1, compared.nearest[:, None], exact)
+        return maps.transpose(1, 2).unflatten(2, _map_size(features, prototypes))
+
+    @torch.no_grad()
+    def nearest_of_class(
+        self,
+        features: Tensor,
+        labels: Tensor,
+        images: Tensor,
+        prototypes: Tensor,
+        prototype_class: Tensor,
+    ) -> NearestPatch:
+        """Find what a push takes of a batch, see :func:`mmproto.functional.nearest_patch`."""
+        patches = self._patches(features, prototypes)
+        with true_fp32(features.device.type):
+            return nearest_patch(
+                lambda some, own: self._exact_pairwise(some, own),
+                patches,
+                _map_size(features, prototypes),
+                labels,
+                images,
+                prototypes,
+                prototype_class,
+            )
+
+    def _patches(self, features: Tensor, prototypes: Tensor) -> Tensor:
+        return self.embed(unfold_patches(features, prototypes.shape[-2:]))
+
+    def _compare(self, features: Tensor, prototypes: Tensor) -> Comparison:
+        with true_fp32(features.device.type):
+            patches = self._patches(features, prototypes)
+            vectors = prototypes.flatten(1).float()
+            pairwise = self.pairwise_distance(patches, vectors)
+            nearest = pairwise.argmin(dim=1)
+            with torch.no_grad():
+                # Some prototypes at a time: (N, P, K) would not fit the memory.
+                step = max(1, BLOCK // vectors.shape[1])
+                winners = zip(nearest.split(step, dim=1), vectors.split(step))
+                distance = [
+                    self.distance(_gather(patches, places), some) for places, some in winners
+                ]
+        return Comparison(pairwise, nearest, torch.cat(distance, dim=1))
+
+    def _exact_pairwise(self, patches: Tensor, prototypes: Tensor) -> Tensor:
+        """Exact distances (L, P) of the patches (L, K) of one image, some prototypes at a time."""
+        step = max(1, BLOCK // patches.shape[-1])
+        blocks = (self.distance(patches[:, None], some) for some in prototypes.split(step))
+        return torch.cat(list(blocks), dim=1)
+
+
+def _gather(patches: Tensor, numbers: Tensor) -> Tensor:
+    """The patches (N, B, K) of those numbers (N, B), of the patches (N, L, K) of each image."""
+    # Not take_along_dim: an exported graph would take the number of images for a constant.
+    return patches.gather(1, numbers[..., None].expand(-1, -1, patches.shape[-1]))
+
+
+def _map_size(features: Tensor, prototypes: Tensor) -> tuple[int, int]:
+    """Rows and columns (H', W') of the patches of a feature map."""
+    height, width = features.shape[-2:]
+    h, w = prototypes.shape[-2:]
+    return height - h + 1, width - w + 1
