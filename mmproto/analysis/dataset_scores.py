@@ -17,7 +17,7 @@ from mmproto.explanation.explanation import SHOWN
 
 
 @dataclass(frozen=True)
-class Survey:
+class DatasetScores:
     """Scores and logits of N images.
 
     Attributes:
@@ -49,15 +49,17 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class Surveyed:
+class ScoredDataset:
     """A data set and what the model makes of it."""
 
     dataset: Dataset
-    survey: Survey
+    survey: DatasetScores
 
 
 @torch.no_grad()
-def survey(model: nn.Module, dataset: Dataset, batch_size: int, name: str = 'survey') -> Survey:
+def survey(
+    model: nn.Module, dataset: Dataset, batch_size: int, name: str = 'survey'
+) -> DatasetScores:
     """Run every image of a data set through a model.
 
     Args:
@@ -73,7 +75,7 @@ def survey(model: nn.Module, dataset: Dataset, batch_size: int, name: str = 'sur
         locations = outputs.locations.to('cpu', torch.int16)
         parts.append((outputs.scores.cpu(), locations, outputs.logits.cpu()))
     score, cell, logit = (torch.cat(part).numpy() for part in zip(*parts))
-    return Survey(score=score, cell=cell, logit=logit, label=labels_of(dataset))
+    return DatasetScores(score=score, cell=cell, logit=logit, label=labels_of(dataset))
 
 
 @torch.no_grad()

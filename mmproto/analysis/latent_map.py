@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from mmproto.analysis.dataset_scores import Survey, Surveyed, feature_maps
-from mmproto.analysis.model_report import LatentMap, Sighting
+from mmproto.analysis.dataset_scores import DatasetScores, ScoredDataset, feature_maps
+from mmproto.analysis.model_report import ImagePatch, LatentMap
 from mmproto.analysis.nearest_images import boxes_of
 
 SAMPLE = 1500
@@ -18,7 +18,7 @@ PERPLEXITY = 30
 
 def latent_map(
     model: nn.Module,
-    splits: Mapping[str, Surveyed],
+    splits: Mapping[str, ScoredDataset],
     batch_size: int,
     sample: int = SAMPLE,
     seed: int = 0,
@@ -38,25 +38,25 @@ def latent_map(
     images = [(name, i) for name, one in splits.items() for i in range(len(one.survey.label))]
     rng = np.random.default_rng(seed)
     chosen = sorted(rng.choice(len(images), min(sample, len(images)), replace=False))
-    vectors, sightings = [model.head.prototype_vectors.detach().flatten(1).cpu().numpy()], []
+    vectors, patches_seen = [model.head.prototype_vectors.detach().flatten(1).cpu().numpy()], []
     for name, one in splits.items():
         of_split = [images[i][1] for i in chosen if images[i][0] == name]
         patches, seen = winning_patches(model, one, of_split, name, batch_size)
         vectors.append(patches)
-        sightings += seen
+        patches_seen += seen
     points = np.concatenate(vectors)
     position, method = on_a_plane(points, seed)
-    labels = [*model.head.prototype_class.tolist(), *(one.label for one in sightings)]
+    labels = [*model.head.prototype_class.tolist(), *(one.label for one in patches_seen)]
     return LatentMap(
         position=position,
         label=np.array(labels),
-        sighting=sightings,
+        sighting=patches_seen,
         neighbours=nearest_points(points, NEIGHBOURS),
         method=method,
     )
 
 
-def winning_prototypes(survey: Survey, prototype_class: np.ndarray) -> np.ndarray:
+def winning_prototypes(survey: DatasetScores, prototype_class: np.ndarray) -> np.ndarray:
     """For every image (N,) the prototype of its class that scores most, of any if it has none."""
     own = survey.label[:, None] == prototype_class
     own |= ~own.any(axis=1, keepdims=True)
@@ -65,13 +65,13 @@ def winning_prototypes(survey: Survey, prototype_class: np.ndarray) -> np.ndarra
 
 @torch.no_grad()
 def winning_patches(
-    model: nn.Module, surveyed: Surveyed, images: list[int], split: str, batch_size: int
-) -> tuple[np.ndarray, list[Sighting]]:
+    model: nn.Module, surveyed: ScoredDataset, images: list[int], split: str, batch_size: int
+) -> tuple[np.ndarray, list[ImagePatch]]:
     """The patches (n, D*h*w) of some images that are nearest to a prototype of their class."""
     head, survey = model.head, surveyed.survey
     h, w = head.prototype_vectors.shape[2:]
     winners = winning_prototypes(survey, head.prototype_class.cpu().numpy())
-    patches, sightings = [np.empty((0, head.prototype_vectors[0].numel()), np.float32)], []
+    patches, patches_seen = [np.empty((0, head.prototype_vectors[0].numel()), np.float32)], []
     batches = feature_maps(model, surveyed.dataset, images, batch_size, f'{split} map')
     for batch, features, size in batches:
         for image, one in zip(batch, features):
@@ -79,8 +79,8 @@ def winning_patches(
             row, column = survey.cell[image, prototype].tolist()
             patches.append(one[:, row : row + h, column : column + w].reshape(1, -1).cpu().numpy())
             (box,) = boxes_of(head, one, [prototype], size)
-            sightings.append(
-                Sighting(
+            patches_seen.append(
+                ImagePatch(
                     split=split,
                     image=image,
                     label=int(survey.label[image]),
@@ -88,7 +88,7 @@ def winning_patches(
                     box=box,
                 )
             )
-    return np.concatenate(patches), sightings
+    return np.concatenate(patches), patches_seen
 
 
 def on_a_plane(points: np.ndarray, seed: int) -> tuple[np.ndarray, str]:

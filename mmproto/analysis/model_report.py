@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmproto.explanation.explanation import SHOWN
-from mmproto.explanation.image_explanation import ExplainedPicture
+from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.functional import Box
 
 
 @dataclass(frozen=True)
-class Sighting:
+class ImagePatch:
     """An image's patch that is nearest to a prototype (the paper's global analysis).
 
     Attributes:
@@ -38,7 +38,7 @@ def fires_among(prototypes: int, classes: int) -> int:
 
 
 @dataclass(frozen=True)
-class PrototypeReport:
+class PrototypeStatistics:
     """What there is to know of a prototype.
 
     A prototype fires on an image if it is among its most activated ones, as many of them as
@@ -65,8 +65,8 @@ class PrototypeReport:
     class_images: int
     fires_own: float
     fires_other: float
-    nearest_train: list[Sighting]
-    nearest_test: list[Sighting]
+    nearest_train: list[ImagePatch]
+    nearest_test: list[ImagePatch]
     twins: list[int]
     parts: list[str] | None
     strongest_class: int
@@ -119,7 +119,7 @@ class PushRecord:
 
 
 @dataclass(frozen=True)
-class PartTruth:
+class PartAgreement:
     """Whether prototypes look at what they should, where part locations tell.
 
     Of every test image the ten highest-scoring prototypes are asked.
@@ -155,7 +155,7 @@ class LatentMap:
 
     position: np.ndarray
     label: np.ndarray
-    sighting: list[Sighting]
+    sighting: list[ImagePatch]
     neighbours: np.ndarray
     method: str
 
@@ -184,12 +184,12 @@ class ModelReport:
     checkpoint: str
     classes: list[str]
     confusion: np.ndarray
-    prototypes: list[PrototypeReport]
-    right: list[ExplainedPicture]
-    mistakes: list[ExplainedPicture]
-    again: dict[str, ExplainedPicture]
+    prototypes: list[PrototypeStatistics]
+    right: list[ImageExplanation]
+    mistakes: list[ImageExplanation]
+    again: dict[str, ImageExplanation]
     pushes: list[PushRecord]
-    truth: PartTruth | None
+    truth: PartAgreement | None
     latent: LatentMap
     warning: str | None
     origin: str

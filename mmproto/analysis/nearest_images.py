@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from mmproto.analysis.dataset_scores import Survey, feature_maps
-from mmproto.analysis.model_report import Sighting
+from mmproto.analysis.dataset_scores import DatasetScores, feature_maps
+from mmproto.analysis.model_report import ImagePatch
 from mmproto.explanation.high_activation import high_activation_box, upsample
 from mmproto.functional import Box
 
@@ -66,7 +66,9 @@ def find_boxes(
     return found
 
 
-def nearest_sightings(survey: Survey, k: int, boxes: Boxes, split: str) -> list[list[Sighting]]:
+def nearest_sightings(
+    survey: DatasetScores, k: int, boxes: Boxes, split: str
+) -> list[list[ImagePatch]]:
     """For every prototype its k nearest patches, one an image, the nearest first.
 
     Args:
@@ -77,7 +79,7 @@ def nearest_sightings(survey: Survey, k: int, boxes: Boxes, split: str) -> list[
     """
     return [
         [
-            Sighting(
+            ImagePatch(
                 split=split,
                 image=int(image),
                 label=int(survey.label[image]),

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from mmproto.analysis.model_report import PartTruth
+from mmproto.analysis.model_report import PartAgreement
 from mmproto.analysis.nearest_images import Boxes
 from mmproto.explanation.geometry import follow
 from mmproto.functional import Box
@@ -51,12 +51,12 @@ def parts_of_images(dataset: Dataset, images: Iterable[int]) -> dict[int, np.nda
         return dict(zip(images, pool.map(lambda image: parts_in_input(dataset, image), images)))
 
 
-def part_truth(
+def part_agreement(
     activated: np.ndarray,
     boxes: Boxes,
     parts: dict[int, np.ndarray],
     own: list[np.ndarray | None],
-) -> PartTruth:
+) -> PartAgreement:
     """How many boxes of the most activated prototypes hold the parts that they should.
 
     ``on_object`` is the share of all boxes, one for each image and each of its ten highest-scoring
@@ -93,7 +93,7 @@ def part_truth(
                     on_same_part.append((held & own[prototype]).any())
         return _share(on_object), _share(on_same_part)
 
-    return PartTruth(images, *shares(0), *shares(images // 2))
+    return PartAgreement(images, *shares(0), *shares(images // 2))
 
 
 def _share(answers: list[bool]) -> float:

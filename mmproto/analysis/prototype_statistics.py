@@ -5,12 +5,12 @@ from collections import defaultdict
 import numpy as np
 from torch import nn
 
-from mmproto.analysis.dataset_scores import Survey
+from mmproto.analysis.dataset_scores import DatasetScores
 from mmproto.analysis.model_report import fires_among
 from mmproto.visualization.prototype_images import patch_keys
 
 
-def firing_shares(survey: Survey, prototype_class: np.ndarray) -> np.ndarray:
+def firing_shares(survey: DatasetScores, prototype_class: np.ndarray) -> np.ndarray:
     """How often prototypes fire: are among the most activated ones of an image.
 
     Args:
@@ -61,7 +61,7 @@ def twins(head: nn.Module) -> list[list[int]]:
     ]
 
 
-def own_patches(head: nn.Module, pushed: Survey) -> list[tuple[int, int]]:
+def own_patches(head: nn.Module, pushed: DatasetScores) -> list[tuple[int, int]]:
     """Image and number of every prototype that has been pushed.
 
     Empty if the surveyed images are not those of the push: if most prototypes are not most similar
@@ -76,7 +76,7 @@ def own_patches(head: nn.Module, pushed: Survey) -> list[tuple[int, int]]:
     return own if in_place.mean() > 0.5 else []
 
 
-def confusion(survey: Survey) -> np.ndarray:
+def confusion(survey: DatasetScores) -> np.ndarray:
     """How many images of each class (rows) are predicted to be of each (columns): (K, K)."""
     classes = survey.logit.shape[1]
     pairs = survey.label * classes + survey.predicted

@@ -22,7 +22,7 @@ from mmproto.datasets.checks import check_array, check_picture
 from mmproto.errors import InputError
 from mmproto.explanation.attribution import check_attribution
 from mmproto.explanation.explanation import explain
-from mmproto.explanation.image_explanation import ExplainedPicture
+from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.utils.files import make_writable
 from mmproto.visualization.explanation_page import patches_warning, write_explanations
 from mmproto.visualization.explanation_sheet import explanation_sheet
@@ -119,7 +119,7 @@ class ProtoPNetInferencer(BaseInferencer):
 
         Returns:
             For each picture a dict as ``ImageClassificationInferencer`` gives it, and with
-            'explained', an :class:`ExplainedPicture`.
+            'explained', an :class:`ImageExplanation`.
 
         Raises:
             InputError: For a file that is no picture, a class that does not exist, or a folder
@@ -189,13 +189,13 @@ class ProtoPNetInferencer(BaseInferencer):
             yield chunk, [one.packed['inputs'] for one in chunk], asked
 
     @torch.no_grad()
-    def forward(self, inputs: tuple) -> list[ExplainedPicture]:
+    def forward(self, inputs: tuple) -> list[ImageExplanation]:
         """Explain a batch."""
         chunk, pixels, asked = inputs
         data = self.model.data_preprocessor({'inputs': pixels}, training=False)
         explanations = explain(self.model, data['inputs'], [asked] * len(chunk), self.attribution)
         return [
-            ExplainedPicture(
+            ImageExplanation(
                 one.name,
                 one.path,
                 one.picture,
@@ -210,7 +210,7 @@ class ProtoPNetInferencer(BaseInferencer):
     def visualize(
         self,
         inputs: list,
-        preds: list[ExplainedPicture],
+        preds: list[ImageExplanation],
         out_dir: str | Path | None = None,
     ) -> list[Path] | None:
         """Write page, picture and figures of each, if a folder is given."""
@@ -220,7 +220,7 @@ class ProtoPNetInferencer(BaseInferencer):
 
     def postprocess(
         self,
-        preds: list[ExplainedPicture],
+        preds: list[ImageExplanation],
         visualization: list[Path] | None,
         return_datasamples: bool = False,
     ) -> list:
@@ -241,7 +241,7 @@ class ProtoPNetInferencer(BaseInferencer):
             )
         return results
 
-    def draw(self, explained: ExplainedPicture) -> Image.Image:
+    def draw(self, explained: ImageExplanation) -> Image.Image:
         """The explanation as one picture: this looks like that, and the points that follow."""
         thumbnails = partial(prototype_thumbnails, self.gallery)
         return explanation_sheet(explained, thumbnails, self.warning)
@@ -284,7 +284,7 @@ def _pictures_in(folder: Path) -> list[str]:
     return files
 
 
-def _data_sample(one: ExplainedPicture) -> DataSample:
+def _data_sample(one: ImageExplanation) -> DataSample:
     sample = DataSample().set_pred_score(one.explanation.probabilities)
     sample.set_pred_label(one.explanation.predicted)
     sample.set_field(one, 'explained')

@@ -10,11 +10,11 @@ from mmpretrain.registry import DATASETS
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmproto.analysis.dataset_scores import Survey, Surveyed, survey
+from mmproto.analysis.dataset_scores import DatasetScores, ScoredDataset, survey
 from mmproto.analysis.latent_map import latent_map
-from mmproto.analysis.model_report import ModelReport, PartTruth, PrototypeReport
+from mmproto.analysis.model_report import ModelReport, PartAgreement, PrototypeStatistics
 from mmproto.analysis.nearest_images import Boxes, find_boxes, nearest_images, nearest_sightings
-from mmproto.analysis.part_agreement import inside, part_names, part_truth, parts_of_images
+from mmproto.analysis.part_agreement import inside, part_agreement, part_names, parts_of_images
 from mmproto.analysis.prototype_statistics import (
     confusion,
     firing_shares,
@@ -27,7 +27,7 @@ from mmproto.apis.image_reader import PictureReader
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.datasets.checks import check_labels, labels_of
 from mmproto.errors import InputError
-from mmproto.explanation.image_explanation import ExplainedPicture
+from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.visualization.explanation_page import patches_warning
 
 NEAREST = 5
@@ -61,7 +61,7 @@ def analyse(
     model, head = inferencer.model, inferencer.model.head
     test = _test_set(inferencer.reader, head.num_classes)
     splits = {
-        name: Surveyed(dataset, survey(model, dataset, batch_size, f'{name} set'))
+        name: ScoredDataset(dataset, survey(model, dataset, batch_size, f'{name} set'))
         for name, dataset in data_sets(inferencer).items()
         if len(dataset)
     }
@@ -97,7 +97,7 @@ def data_sets(inferencer: ProtoPNetInferencer) -> dict[str, Dataset]:
     return {split: inferencer.reader.dataset(loader) for split, loader in loaders.items()}
 
 
-def choose_explained(tested: Survey, count: int) -> tuple[list[int], list[int]]:
+def choose_explained(tested: DatasetScores, count: int) -> tuple[list[int], list[int]]:
     """Images to show: classified correctly, spread over the classes, and classified wrongly.
 
     Args:
@@ -135,7 +135,7 @@ def _test_set(reader: PictureReader, num_classes: int) -> Dataset:
     return dataset
 
 
-def _missing(head: nn.Module, splits: dict[str, Surveyed]) -> str:
+def _missing(head: nn.Module, splits: dict[str, ScoredDataset]) -> str:
     """What the data of the config does not tell of the training images."""
     if 'train' not in splits:
         return (
@@ -151,8 +151,8 @@ def _missing(head: nn.Module, splits: dict[str, Surveyed]) -> str:
 
 
 def _look_at_prototypes(
-    model: nn.Module, splits: dict[str, Surveyed], batch_size: int
-) -> tuple[list[PrototypeReport], PartTruth | None]:
+    model: nn.Module, splits: dict[str, ScoredDataset], batch_size: int
+) -> tuple[list[PrototypeStatistics], PartAgreement | None]:
     """What there is to know of every prototype, and how well boxes and parts agree."""
     head, tested = model.head, splits['test'].survey
     labels = head.prototype_class.tolist()
@@ -176,14 +176,14 @@ def _look_at_prototypes(
     if held and names['test'] == names['train']:
         parts = parts_of_images(splits['test'].dataset, range(len(tested.label)))
         own_parts = [held.get(j) for j in range(len(labels))]
-        truth = part_truth(tested.most_activated, boxes['test'], parts, own_parts)
+        truth = part_agreement(tested.most_activated, boxes['test'], parts, own_parts)
 
     weight = head.last_layer.weight.detach().cpu().numpy()
     strongest = strongest_classes(weight, np.array(labels)).tolist()
     fires_own, fires_other = firing_shares(tested, np.array(labels)).tolist()
     twins_of = twins(head)
     prototypes = [
-        PrototypeReport(
+        PrototypeStatistics(
             number=j,
             label=label,
             weight=float(weight[label if label >= 0 else strongest[j], j]),
@@ -202,7 +202,7 @@ def _look_at_prototypes(
 
 
 def _boxes(
-    model: nn.Module, one: Surveyed, more: list[tuple[int, int]], batch_size: int, split: str
+    model: nn.Module, one: ScoredDataset, more: list[tuple[int, int]], batch_size: int, split: str
 ) -> Boxes:
     """The boxes of every prototype's nearest patches, and of more pairs."""
     shown = nearest_images(one.survey.score, NEAREST)
@@ -212,7 +212,7 @@ def _boxes(
 
 def _explain(
     inferencer: ProtoPNetInferencer, dataset: Dataset, images: list[int], batch_size: int
-) -> dict[int, ExplainedPicture]:
+) -> dict[int, ImageExplanation]:
     """Explanations by image; of a data set without files there are none."""
     paths = {image: dataset.get_data_info(image).get('img_path') for image in images}
     paths = {image: path for image, path in paths.items() if path is not None}

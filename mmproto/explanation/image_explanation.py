@@ -26,7 +26,7 @@ def display_copy(picture: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class ExplainedPicture:
+class ImageExplanation:
     """What is told of one picture.
 
     Attributes:

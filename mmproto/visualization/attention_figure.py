@@ -10,7 +10,7 @@ from PIL import Image
 from mmproto.explanation.class_activation import ClassActivation
 from mmproto.explanation.explanation import Match
 from mmproto.explanation.geometry import Geometry
-from mmproto.explanation.image_explanation import ExplainedPicture
+from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.visualization.drawing import heat_on_seen, scaled_box, thumbnail
 from mmproto.visualization.explanation_sheet import GREEN, GREY, RED, Sheet, ThumbnailsOf, shortened
 
@@ -46,7 +46,7 @@ class Compared:
         activation: What the baseline says of it.
     """
 
-    explained: ExplainedPicture
+    explained: ImageExplanation
     picture: np.ndarray
     geometry: Geometry
     activation: ClassActivation
@@ -88,7 +88,7 @@ def _object_attention(sheet: Sheet, one: Compared, top: int) -> None:
     _caption(sheet, one.explained, label, probability, LEFT[0], top)
 
 
-def _part_attention(sheet: Sheet, one: ExplainedPicture, top: int) -> None:
+def _part_attention(sheet: Sheet, one: ImageExplanation, top: int) -> None:
     picture = thumbnail(one.picture, SIDE)
     height, width = picture.shape[:2]
     sheet.paste(_square(picture, SIDE), LEFT[1], top, SIDE)
@@ -104,7 +104,7 @@ def _part_attention(sheet: Sheet, one: ExplainedPicture, top: int) -> None:
     _caption(sheet, one, explained.label, explained.probability, LEFT[1], top)
 
 
-def _comparison(sheet: Sheet, one: ExplainedPicture, thumbnails: ThumbnailsOf, top: int) -> None:
+def _comparison(sheet: Sheet, one: ImageExplanation, thumbnails: ThumbnailsOf, top: int) -> None:
     matches = _shown_matches(one)
     for number, match in enumerate(matches):
         row = top + number * (PART + GAP)
@@ -126,13 +126,13 @@ def _comparison(sheet: Sheet, one: ExplainedPicture, thumbnails: ThumbnailsOf, t
         sheet.write(place, end, words, GREY, small=True)
 
 
-def _shown_matches(one: ExplainedPicture) -> list[Match]:
+def _shown_matches(one: ImageExplanation) -> list[Match]:
     """The prototypes with most points for the predicted class, one for each colour."""
     return one.explanation.explained.matches[: len(COLOURS)]
 
 
 def _caption(
-    sheet: Sheet, one: ExplainedPicture, label: int, probability: float, left: int, top: int
+    sheet: Sheet, one: ImageExplanation, label: int, probability: float, left: int, top: int
 ) -> None:
     """Write below a column what its network takes the picture for, and whether that is right."""
     name = shortened(one.class_name(label), SIDE)

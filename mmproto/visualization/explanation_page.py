@@ -9,7 +9,7 @@ import jinja2
 from torch import nn
 
 from mmproto.errors import InputError
-from mmproto.explanation.image_explanation import ExplainedPicture
+from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.utils.files import whole_file
 from mmproto.visualization.drawing import data_uri, thumbnail
 from mmproto.visualization.explanation_sheet import explanation_sheet
@@ -48,7 +48,7 @@ def patches_warning(head: nn.Module) -> str | None:
 
 
 def write_explanations(
-    explained: list[ExplainedPicture], gallery: Gallery, folder: Path, warning: str | None
+    explained: list[ImageExplanation], gallery: Gallery, folder: Path, warning: str | None
 ) -> list[Path]:
     """Write page, picture and figures of each picture, and an index where there are several.
 
@@ -76,7 +76,7 @@ def write_explanations(
         uris(prototype)
     page = templates().get_template('explanation.html.j2')
 
-    def write(one: ExplainedPicture) -> dict:
+    def write(one: ImageExplanation) -> dict:
         text = json.dumps({**one.to_dict(gallery), 'warning': warning}, indent=1)
         with whole_file(folder / f'{one.name}.json') as file:
             file.write_text(text, encoding='utf-8')

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mmproto.explanation.explanation import ClassEvidence, Match
-from mmproto.explanation.image_explanation import ExplainedPicture
+from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.visualization.drawing import draw_box, scaled_box, thumbnail
 
 SIDE = 84
@@ -24,7 +24,7 @@ ThumbnailsOf = Callable[[int], dict[str, np.ndarray] | None]
 
 
 def explanation_sheet(
-    one: ExplainedPicture, thumbnails: ThumbnailsOf, warning: str | None
+    one: ImageExplanation, thumbnails: ThumbnailsOf, warning: str | None
 ) -> Image.Image:
     """Draw the evidence for the explained class beside that for its rival.
 
@@ -112,7 +112,7 @@ class Sheet:
         self.image.paste(Image.fromarray(small), (left, top))
 
 
-def _header(sheet: Sheet, one: ExplainedPicture, warning: str | None) -> None:
+def _header(sheet: Sheet, one: ImageExplanation, warning: str | None) -> None:
     explanation = one.explanation
     picture = thumbnail(one.picture, HEADER - 2 * GAP)
     sheet.paste(picture, GAP, GAP, HEADER - 2 * GAP)
@@ -134,7 +134,7 @@ def _header(sheet: Sheet, one: ExplainedPicture, warning: str | None) -> None:
 
 def _column(
     sheet: Sheet,
-    one: ExplainedPicture,
+    one: ImageExplanation,
     evidence: ClassEvidence,
     thumbnails: ThumbnailsOf,
     left: int,
@@ -157,7 +157,7 @@ def _column(
 
 def _row(
     sheet: Sheet,
-    one: ExplainedPicture,
+    one: ImageExplanation,
     match: Match,
     pictures: dict[str, np.ndarray] | None,
     left: int,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmproto.explanation.explanation import ClassEvidence, Match
-from mmproto.explanation.image_explanation import ExplainedPicture
+from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.visualization.drawing import data_uri, heat_on_seen, thumbnail
 from mmproto.visualization.prototype_images import Gallery
 
@@ -22,7 +22,7 @@ def prototype_thumbnails(gallery: Gallery, prototype: int) -> dict[str, np.ndarr
 
 
 def shown_picture(
-    one: ExplainedPicture, side: int = SIDE, again: ExplainedPicture | None = None
+    one: ImageExplanation, side: int = SIDE, again: ImageExplanation | None = None
 ) -> dict:
     """A picture with its explanation, for a template.
 
@@ -52,13 +52,13 @@ def shown_picture(
     )
 
 
-def heat_thumbnail(one: ExplainedPicture, match: Match) -> np.ndarray:
+def heat_thumbnail(one: ImageExplanation, match: Match) -> np.ndarray:
     """The picture, small, under what matters in it to the match's prototype."""
     return heat_on_seen(thumbnail(one.picture, THUMBNAIL), one.geometry, match.activation)
 
 
 def _shown_evidence(
-    one: ExplainedPicture, evidence: ClassEvidence, again: ExplainedPicture | None
+    one: ImageExplanation, evidence: ClassEvidence, again: ImageExplanation | None
 ) -> dict:
     def heats(match: Match) -> list[dict]:
         """The match's heat map, and that of the same prototype by the other attribution."""
@@ -83,7 +83,7 @@ def _shown_evidence(
     )
 
 
-def _shown_match(one: ExplainedPicture, match: Match) -> dict:
+def _shown_match(one: ImageExplanation, match: Match) -> dict:
     top, bottom, left, right = one.box_on_display(match)
     return dict(
         prototype=match.prototype,

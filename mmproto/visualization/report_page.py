@@ -14,8 +14,13 @@ import torch
 from rich.progress import track
 from torch.utils.data import Dataset
 
-from mmproto.analysis.model_report import ModelReport, PartTruth, PrototypeReport, Sighting
-from mmproto.explanation.image_explanation import ExplainedPicture
+from mmproto.analysis.model_report import (
+    ImagePatch,
+    ModelReport,
+    PartAgreement,
+    PrototypeStatistics,
+)
+from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.utils.files import whole_file
 from mmproto.visualization.explanation_page import templates
 from mmproto.visualization.page_data import shown_picture
@@ -38,7 +43,7 @@ def write_report(
     Args:
         report: What there is to say.
         gallery: Pictures of the prototypes.
-        datasets: The data sets that the report's sightings are of, by the names of their splits.
+        datasets: The data sets that the report's patches_seen are of, by the names of their splits.
         file: Where the page goes.
     """
     page = report_page(report, gallery, datasets)
@@ -87,7 +92,7 @@ def percent(share: float) -> str:
     return f'{100 * share:.0f} %'
 
 
-def fires_in_words(one: PrototypeReport) -> str:
+def fires_in_words(one: PrototypeStatistics) -> str:
     """On how many test images a prototype fires."""
     if one.label < 0:
         return f'Fires on {percent(one.fires_other)} of all test images.'
@@ -99,7 +104,7 @@ def fires_in_words(one: PrototypeReport) -> str:
     return f'{own}, {percent(one.fires_other)} of the others.'
 
 
-def truth_in_words(truth: PartTruth) -> str:
+def truth_in_words(truth: PartAgreement) -> str:
     """What the part locations say of the boxes."""
 
     def by_chance(share: float) -> str:
@@ -119,8 +124,8 @@ def truth_in_words(truth: PartTruth) -> str:
 
 
 def prototypes_by_concern(
-    prototypes: list[PrototypeReport],
-) -> list[tuple[str, list[PrototypeReport]]]:
+    prototypes: list[PrototypeStatistics],
+) -> list[tuple[str, list[PrototypeStatistics]]]:
     """Every concern, without its figures, and the prototypes that give it; the most common first.
 
     Figures follow a colon.
@@ -147,11 +152,11 @@ def most_confused(confusion: np.ndarray) -> list[tuple[int, int, int, int]]:
 
 
 def patch_pictures(
-    sightings: list[Sighting], datasets: Mapping[str, Dataset], thumbnails: Thumbnails
+    patches_seen: list[ImagePatch], datasets: Mapping[str, Dataset], thumbnails: Thumbnails
 ) -> dict[tuple, str]:
     """Address of the picture of every patch; each image is loaded once."""
     boxes = defaultdict(set)
-    for one in sightings:
+    for one in patches_seen:
         boxes[one.split, one.image].add(one.box)
 
     def crop(image: tuple[str, int]) -> dict[tuple, np.ndarray]:
@@ -170,11 +175,11 @@ def patch_pictures(
     return found
 
 
-def _patch(sighting: Sighting) -> tuple:
+def _patch(sighting: ImagePatch) -> tuple:
     return sighting.split, sighting.image, sighting.box
 
 
-def _all_sightings(report: ModelReport) -> list[Sighting]:
+def _all_sightings(report: ModelReport) -> list[ImagePatch]:
     nearest = (
         sighting
         for one in report.prototypes
@@ -192,7 +197,7 @@ def _prototype_pictures(gallery: Gallery, prototype: int, thumbnails: Thumbnails
 
 
 def _shown_explained(
-    explained: list[ExplainedPicture], again: dict[str, ExplainedPicture], thumbnails: Thumbnails
+    explained: list[ImageExplanation], again: dict[str, ImageExplanation], thumbnails: Thumbnails
 ) -> list[dict]:
     return [
         {

@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmpretrain.registry import MODELS
 
-from mmproto.analysis.dataset_scores import Surveyed, survey
+from mmproto.analysis.dataset_scores import ScoredDataset, survey
 from mmproto.analysis.latent_map import (
     latent_map,
     nearest_points,
@@ -23,7 +23,7 @@ def build(**changes):
 
 def look(model, **dataset):
     dataset = ArrayDataset(**dataset)
-    return Surveyed(dataset, survey(model, dataset, batch_size=4))
+    return ScoredDataset(dataset, survey(model, dataset, batch_size=4))
 
 
 @pytest.fixture
@@ -47,12 +47,12 @@ def test_an_image_goes_to_the_best_prototype_of_its_class():
 def test_patches_are_those_that_scored(changes):
     model = build(**changes)
     one = look(model, count=8)
-    patches, sightings = winning_patches(model, one, [2, 3, 7], 'test', batch_size=2)
+    patches, patches_seen = winning_patches(model, one, [2, 3, 7], 'test', batch_size=2)
     winners = winning_prototypes(one.survey, model.head.prototype_class.numpy())
-    assert [(seen.split, seen.image, seen.label) for seen in sightings] == [
+    assert [(seen.split, seen.image, seen.label) for seen in patches_seen] == [
         ('test', 2, 2), ('test', 3, 0), ('test', 7, 1)
     ]  # fmt: skip
-    for patch, seen in zip(patches, sightings):
+    for patch, seen in zip(patches, patches_seen):
         vector = model.head.prototype_vectors[winners[seen.image]].flatten()
         similarity = model.head.similarity
         distance = similarity.distance(torch.from_numpy(patch), vector)

@@ -32,10 +32,10 @@ def test_boxes_and_sightings_agree_with_plain_loops():
         feats = model.extract_feat(dataset[i]['inputs'][None] / 255)
         similarity = model.head.similarity_maps(feats)[0, j].numpy()
         assert box == high_activation_box(upsample(similarity, (16, 16)))
-    for j, sightings in enumerate(nearest_sightings(surveyed, 3, boxes, 'train')):
+    for j, patches_seen in enumerate(nearest_sightings(surveyed, 3, boxes, 'train')):
         ranked = sorted(range(8), key=lambda i: -surveyed.score[i, j])[:3]
-        assert [sighting.image for sighting in sightings] == ranked
-        for sighting in sightings:
+        assert [sighting.image for sighting in patches_seen] == ranked
+        for sighting in patches_seen:
             assert sighting.split == 'train'
             assert sighting.label == sighting.image % 3
             assert sighting.similarity == surveyed.score[sighting.image, j]

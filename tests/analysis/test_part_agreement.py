@@ -4,8 +4,8 @@ from mmpretrain.registry import DATASETS
 
 from mmproto.analysis.part_agreement import (
     inside,
+    part_agreement,
     part_names,
-    part_truth,
     parts_in_input,
     parts_of_images,
 )
@@ -69,7 +69,7 @@ def test_the_truth_agrees_with_plain_loops():
         for j in range(prototypes):
             top, left = rng.integers(0, 15, 2).tolist()
             boxes[i, j] = (top, top + 6, left, left + 8)
-    truth = part_truth(activated, boxes, places, own)
+    truth = part_agreement(activated, boxes, places, own)
     for shift, on_object, on_same_part in (
         (0, truth.on_object, truth.on_same_part),
         (4, truth.chance_on_object, truth.chance_on_same_part),
@@ -90,4 +90,4 @@ def test_the_truth_agrees_with_plain_loops():
         assert on_same_part == pytest.approx(np.mean(same))
         assert len(same) < len(some)
     assert truth.images == images
-    assert np.isnan(part_truth(activated, boxes, places, [None] * prototypes).on_same_part)
+    assert np.isnan(part_agreement(activated, boxes, places, [None] * prototypes).on_same_part)

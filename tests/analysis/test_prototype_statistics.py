@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 
-from mmproto.analysis.dataset_scores import Survey, survey
-from mmproto.analysis.model_report import PrototypeReport, Sighting, fires_among
+from mmproto.analysis.dataset_scores import DatasetScores, survey
+from mmproto.analysis.model_report import ImagePatch, PrototypeStatistics, fires_among
 from mmproto.analysis.prototype_statistics import (
     confusion,
     firing_shares,
@@ -23,7 +23,7 @@ def random_survey(seed, images, prototypes, classes):
     rng = np.random.default_rng(seed)
     score = rng.normal(size=(images, prototypes)).astype(np.float32)
     logit = rng.normal(size=(images, classes)).astype(np.float32)
-    return Survey(
+    return DatasetScores(
         score, np.zeros((images, prototypes, 2)), logit, rng.integers(classes, size=images)
     )
 
@@ -57,14 +57,14 @@ def prototype_report(seen=(), **changes):
         fires_own=0.5,
         fires_other=0.1,
         nearest_train=[
-            Sighting('train', i, label, 1.0, (0, 1, 0, 1)) for i, label in enumerate(seen)
+            ImagePatch('train', i, label, 1.0, (0, 1, 0, 1)) for i, label in enumerate(seen)
         ],
         nearest_test=[],
         twins=[],
         parts=None,
         strongest_class=1,
     )
-    return PrototypeReport(**{**facts, **changes})
+    return PrototypeStatistics(**{**facts, **changes})
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_few_prototypes_do_not_all_fire():
         2, 1, 6, 10, 10,
     ]  # fmt: skip
     score = np.array([[3, 2, 0, 1], [0, 1, 3, 2]], np.float32)
-    one = Survey(score, None, np.zeros((2, 2), np.float32), np.array([0, 1]))
+    one = DatasetScores(score, None, np.zeros((2, 2), np.float32), np.array([0, 1]))
     own, other = firing_shares(one, np.array([0, 0, 1, 1]))
     assert own.tolist() == [1, 1, 1, 1]
     assert other.tolist() == [0, 0, 0, 0]

@@ -9,7 +9,7 @@ from mmengine.runner import Runner, save_checkpoint
 from mmpretrain import get_model
 from mmpretrain.registry import DATASETS
 
-from mmproto.analysis.dataset_scores import Survey
+from mmproto.analysis.dataset_scores import DatasetScores
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse, choose_explained
 from mmproto.datasets.birds import CUB_PARTS
@@ -237,7 +237,7 @@ class EmptyDataset(ArrayDataset):
 def test_the_most_confident_are_explained(seed, images, count):
     rng = np.random.default_rng(seed)
     logit = rng.normal(size=(images, 4)).astype(np.float32)
-    survey = Survey(np.zeros((images, 1)), None, logit, rng.integers(4, size=images))
+    survey = DatasetScores(np.zeros((images, 1)), None, logit, rng.integers(4, size=images))
     right, mistakes = choose_explained(survey, count)
     sure = survey.confidence
     wrong = [i for i in range(images) if logit[i].argmax() != survey.label[i]]

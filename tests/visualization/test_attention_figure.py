@@ -12,7 +12,7 @@ from PIL import ImageColor, ImageFont
 from mmproto.explanation.class_activation import ClassActivation
 from mmproto.explanation.explanation import explain
 from mmproto.explanation.geometry import Geometry
-from mmproto.explanation.image_explanation import ExplainedPicture
+from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.visualization.attention_figure import (
     COLOURS,
     HEADER,
@@ -51,7 +51,7 @@ def compared(boxes=BOXES, size=(40, 40), truth=0, predicted=(0, 0), names=NAMES)
         for number, (match, box) in enumerate(zip(one.explained.matches, boxes))
     ]
     evidence = replace(one.explained, label=predicted[0], matches=matches)
-    explained = ExplainedPicture(
+    explained = ImageExplanation(
         name='one',
         path=None,
         picture=np.full((*size, 3), GREY_LEVEL, np.uint8),

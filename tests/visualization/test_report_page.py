@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mmpretrain.registry import DATASETS
 
-from mmproto.analysis.model_report import PartTruth
+from mmproto.analysis.model_report import PartAgreement
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse
 from mmproto.visualization.drawing import thumbnail
@@ -320,12 +320,12 @@ def test_a_model_of_which_little_is_known(browser, written, datasets, tmp_path):
 
 def test_pictures_are_the_patches_and_stored_once(written, datasets):
     report, _ = written
-    sightings = [*report.prototypes[0].nearest_train, *report.prototypes[7].nearest_test]
+    patches_seen = [*report.prototypes[0].nearest_train, *report.prototypes[7].nearest_test]
     store = Thumbnails()
-    found = patch_pictures([*sightings, *sightings], datasets, store)
+    found = patch_pictures([*patches_seen, *patches_seen], datasets, store)
     pictures = [picture for chunk in store.chunks() for picture in chunk]
-    assert len(pictures) <= len({(one.split, one.image, one.box) for one in sightings})
-    for one in sightings:
+    assert len(pictures) <= len({(one.split, one.image, one.box) for one in patches_seen})
+    for one in patches_seen:
         number = int(found[one.split, one.image, one.box].removeprefix('thumb:'))
         shown = cv2.imdecode(np.frombuffer(b64decode(pictures[number]), np.uint8), 1)
         top, bottom, left, right = one.box
@@ -342,14 +342,14 @@ def test_pictures_are_the_patches_and_stored_once(written, datasets):
 def test_figures_in_words():
     confusion = np.array([[5, 2, 0], [0, 4, 1], [3, 0, 0]])
     assert most_confused(confusion) == [(2, 0, 3, 3), (0, 1, 2, 7), (1, 2, 1, 5)]
-    words = truth_in_words(PartTruth(9, 0.871, 0.614, 0.5, 0.25))
+    words = truth_in_words(PartAgreement(9, 0.871, 0.614, 0.5, 0.25))
     assert words == (
         'Of the ten highest-scoring prototypes of each test image, 87 % have their box on the '
         'object (by chance it would be 50 %), 61 % on a part that their training patch shows (by '
         'chance it would be 25 %).'
     )
     nan = float('nan')
-    words = truth_in_words(PartTruth(9, 0.871, nan, 0.5, nan))
+    words = truth_in_words(PartAgreement(9, 0.871, nan, 0.5, nan))
     assert words.endswith(
         'on the object (by chance it would be 50 %), none has a training patch that shows a part.'
     )
