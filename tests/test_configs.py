@@ -99,9 +99,9 @@ def test_the_settings_are_the_papers(name):
     head, loss = cfg.model.head, cfg.model.head.loss
     assert (head.prototypes_per_class, head.prototype_size, head.similarity) == (10, 1, 'log')
     assert head.in_channels == (256 if name.startswith('resnet34') else 128)
-    assert [
-        loss[f'{term}_weight'] for term in ('cross_entropy', 'cluster', 'separation', 'l1')
-    ] == [1, 0.8, -0.08, 1e-4]
+    assert {name: loss[name].weight for name in loss if name != 'type'} == dict(
+        cls=1, cluster=0.8, separation=0.08, l1=1e-4
+    )
     assert cfg.train_dataloader.dataset.times == 30
     assert cfg.train_dataloader.batch_size == 80
     assert cfg.test_pipeline[-2].scale == (224, 224)

@@ -1,18 +1,22 @@
 """The paper's equations as pure functions of torch; nothing here knows MMEngine or MMPretrain."""
 
 from mmproto.functional.box import Box
+from mmproto.functional.cluster_cost import cluster_cost
 from mmproto.functional.cosine_distance import (
     cosine_distance,
     pairwise_cosine_distance,
     unit_length,
 )
-from mmproto.functional.cost import cluster_cost, l1_cost, separation_cost
+from mmproto.functional.l1_cost import l1_cost
 from mmproto.functional.log_similarity import EPSILON, log_similarity
 from mmproto.functional.nearest_patch import NearestPatch, nearest_patch
+from mmproto.functional.orthogonality_cost import orthogonality_cost
 from mmproto.functional.patches import unfold_patches
 from mmproto.functional.precision import true_fp32
+from mmproto.functional.prototype_contrast_cost import prototype_contrast_cost
 from mmproto.functional.pruning import nearest_image_classes, speaks_for_its_class
 from mmproto.functional.receptive_field import ReceptiveField
+from mmproto.functional.separation_cost import separation_cost
 from mmproto.functional.squared_distance import pairwise_squared_distance, squared_distance
 
 __all__ = [
@@ -26,8 +30,10 @@ __all__ = [
     'log_similarity',
     'nearest_image_classes',
     'nearest_patch',
+    'orthogonality_cost',
     'pairwise_cosine_distance',
     'pairwise_squared_distance',
+    'prototype_contrast_cost',
     'separation_cost',
     'speaks_for_its_class',
     'squared_distance',

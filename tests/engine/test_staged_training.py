@@ -116,7 +116,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path):
         torch.manual_seed(0)
         config = train_config(tmp_path / str(accumulative_counts), log_level='ERROR')
         config['model']['backbone']['batch_norm'] = False
-        config['model']['head']['loss'] = dict(type='ProtoPNetLoss', l1_weight=0.0)
+        config['model']['head']['loss'] = dict(type='ProtoPNetLoss', l1=None)
         config['train_dataloader'] = loader(batch_size=batch_size)
         config['optim_wrapper'].update(
             accumulative_counts=accumulative_counts, optimizer=dict(type='SGD', lr=0.1)

@@ -11,6 +11,7 @@ from mmproto.errors import InputError
 from mmproto.functional import NearestPatch, true_fp32
 from mmproto.models.heads.checkpoint_fit import fit_to_checkpoint
 from mmproto.models.heads.prototype_count import prototype_classes
+from mmproto.models.losses import build_loss
 from mmproto.models.outputs import HeadOutputs
 from mmproto.models.similarities import Similarity, build_similarity
 
@@ -55,7 +56,7 @@ class ProtoPNetHead(ClsHead):
 
     Raises:
         InputError: If the number of prototypes does not fit the classes, or ``similarity`` is
-            none.
+            none, or ``loss`` is no :class:`ProtoPNetLoss`.
     """
 
     def __init__(
@@ -72,9 +73,7 @@ class ProtoPNetHead(ClsHead):
         cal_acc: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(
-            loss=loss or dict(type='ProtoPNetLoss'), topk=topk, cal_acc=cal_acc, init_cfg=init_cfg
-        )
+        super().__init__(loss=build_loss(loss), topk=topk, cal_acc=cal_acc, init_cfg=init_cfg)
         prototype_class = prototype_classes(num_classes, prototypes_per_class, num_prototypes)
         size = _height_and_width(prototype_size)
         count = len(prototype_class)
@@ -173,9 +172,7 @@ class ProtoPNetHead(ClsHead):
             sample.set_field(locations, 'prototype_locations')
         return samples
 
-    def loss(
-        self, feats: Sequence[Tensor], data_samples: list[DataSample], **kwargs
-    ) -> dict[str, Tensor]:
+    def loss(self, feats: Sequence[Tensor], data_samples: list[DataSample]) -> dict[str, Tensor]:
         """The weighted terms of the loss, see :class:`ProtoPNetLoss`.
 
         Raises:
@@ -190,14 +187,7 @@ class ProtoPNetHead(ClsHead):
             self.prototypes_are_patches.fill_(False)
         labels = torch.cat([sample.gt_label for sample in data_samples])
         outputs = self.outputs(feats, labels)
-        losses = self.loss_module(
-            outputs.logits,
-            labels,
-            outputs.distances,
-            outputs.prototype_class,
-            outputs.last_layer_weight,
-            **kwargs,
-        )
+        losses = self.loss_module(outputs, labels)
         if self.cal_acc:
             accuracy = Accuracy.calculate(outputs.logits, labels, topk=self.topk, thrs=(None,))
             losses.update({f'accuracy_top-{k}': value for k, value in zip(self.topk, accuracy)})

@@ -1,66 +1,108 @@
-import torch.nn.functional as F
+import math
+from collections.abc import Mapping
+
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from mmproto.functional import cluster_cost, l1_cost, separation_cost
+from mmproto.errors import InputError
+from mmproto.models.losses.build import build_subclass
+from mmproto.models.losses.loss_term import LossTerm
+from mmproto.models.outputs import HeadOutputs
+
+PAPER_TERMS = dict(
+    cls=dict(type='CrossEntropyCost', weight=1.0),
+    cluster=dict(type='ClusterCost', weight=0.8),
+    separation=dict(type='SeparationCost', weight=0.08),
+    l1=dict(type='L1Cost', weight=1e-4),
+)
+# Arguments of version 0.1, each a term's weight now.
+FORMER_WEIGHTS = dict(
+    cross_entropy_weight='cls',
+    cluster_weight='cluster',
+    separation_weight='separation',
+    l1_weight='l1',
+)
 
 
 @MODELS.register_module()
 class ProtoPNetLoss(nn.Module):
-    """Cross entropy, cluster, separation and L1 cost (section 2.2), each already weighted.
+    """A weighted sum of terms, by default the four of the paper (section 2.2).
+
+    Any further term is added by a name of its own; None leaves one out.
 
     .. code:: python
 
-        loss=dict(type='ProtoPNetLoss', cross_entropy_weight=1.0, cluster_weight=0.8,
-                  separation_weight=-0.08, l1_weight=1e-4)
+        loss=dict(type='ProtoPNetLoss',
+                  cls=dict(type='CrossEntropyCost', weight=1.0, label_smoothing=0.1),
+                  cluster=dict(type='ClusterCost', weight=0.8),
+                  separation=dict(type='SeparationCost', weight=0.08),
+                  l1=None,
+                  orthogonality=dict(type='OrthogonalityCost', weight=0.1))
 
     Args:
-        cross_entropy_weight: Weight of the cross entropy.
-        cluster_weight: Weight of the distance to the nearest prototype of the own class.
-        separation_weight: Weight of the distance to the nearest one of another class; negative,
-            since it is to grow.
-        l1_weight: Weight of the absolute sum of the connections to other classes.
+        **terms: Config of a :class:`LossTerm`, one built, or None. Of the paper's four, ``cls``,
+            ``cluster``, ``separation`` and ``l1``, the ``type`` and the ``weight`` may be left
+            out.
+
+    Raises:
+        InputError: If a term is no :class:`LossTerm`, its weight is negative, or none is left.
     """
 
-    def __init__(
-        self,
-        cross_entropy_weight: float = 1.0,
-        cluster_weight: float = 0.8,
-        separation_weight: float = -0.08,
-        l1_weight: float = 1e-4,
-    ) -> None:
+    def __init__(self, **terms: Mapping | LossTerm | None) -> None:
         super().__init__()
-        self.cross_entropy_weight = cross_entropy_weight
-        self.cluster_weight = cluster_weight
-        self.separation_weight = separation_weight
-        self.l1_weight = l1_weight
+        self.terms = nn.ModuleDict(
+            {
+                name: _build_term(name, term)
+                for name, term in {**PAPER_TERMS, **terms}.items()
+                if term is not None
+            }
+        )
+        if not self.terms:
+            raise InputError('cls=None leaves no term to train by: keep one')
 
-    def forward(
-        self,
-        logits: Tensor,
-        labels: Tensor,
-        distances: Tensor,
-        prototype_class: Tensor,
-        last_layer_weight: Tensor,
-    ) -> dict[str, Tensor]:
-        """Compute the terms of the loss.
+    def forward(self, outputs: HeadOutputs, labels: Tensor) -> dict[str, Tensor]:
+        """Compute the weighted terms.
 
         Args:
-            logits: (N, num_classes).
-            labels: (N,).
-            distances: Distance of each image's nearest patch to each prototype (N, P).
-            prototype_class: (P,), -1 for a prototype without a class.
-            last_layer_weight: (num_classes, P).
+            outputs: What the head has computed of N images.
+            labels: Class of each image (N,).
 
         Returns:
-            ``loss_cls``, ``loss_cluster``, ``loss_separation`` and ``loss_l1``: their sum is the
-            total.
+            ``loss_{name}`` of each term, such as ``loss_cluster``: their sum is the total.
         """
-        cluster = cluster_cost(distances, labels, prototype_class)
-        separation = separation_cost(distances, labels, prototype_class)
-        return dict(
-            loss_cls=self.cross_entropy_weight * F.cross_entropy(logits, labels),
-            loss_cluster=self.cluster_weight * cluster,
-            loss_separation=self.separation_weight * separation,
-            loss_l1=self.l1_weight * l1_cost(last_layer_weight, prototype_class),
+        return {
+            f'loss_{name}': term.weight * term(outputs, labels) for name, term in self.terms.items()
+        }
+
+
+def _build_term(name: str, term: Mapping | LossTerm) -> LossTerm:
+    if name in FORMER_WEIGHTS:
+        now = FORMER_WEIGHTS[name]
+        raise InputError(
+            f"{name}={term} is now {now}=dict(type='{PAPER_TERMS[now]['type']}', "
+            f'weight={abs(term)}): no weight is negative any more'
         )
+    if isinstance(term, Mapping) and 'type' not in term:
+        term = {**PAPER_TERMS.get(name, {}), **term}
+    try:
+        built = build_subclass(term, LossTerm)
+    except InputError as error:
+        raise InputError(f'{name}.{error}') from None
+    if not (isinstance(built.weight, int | float) and 0 <= built.weight < math.inf):
+        raise InputError(
+            f'{name}.weight={built.weight!r}: give a number that is not negative; the term itself '
+            'has the sign'
+        )
+    return built
+
+
+def build_loss(loss: Mapping | nn.Module | None) -> ProtoPNetLoss:
+    """Build ``model.head.loss``; None is the paper's.
+
+    Raises:
+        InputError: If it is no :class:`ProtoPNetLoss`, or one of its terms cannot be.
+    """
+    try:
+        return build_subclass(loss or dict(type='ProtoPNetLoss'), ProtoPNetLoss)
+    except InputError as error:
+        raise InputError(f'model.head.loss.{error}') from None

@@ -1,0 +1,18 @@
+"""The cluster cost (section 2.2)."""
+
+from torch import Tensor
+
+from mmproto.functional.mean_of_nearest import mean_of_nearest, own_prototypes
+
+
+def cluster_cost(distances: Tensor, labels: Tensor, prototype_class: Tensor) -> Tensor:
+    """Clst: mean over the images of the distance to the nearest prototype of the own class.
+
+    ``Clst = 1/N sum_i min_{j: c_j = y_i} d_ij``
+
+    Args:
+        distances: Distance of each image's nearest patch to each prototype (N, P).
+        labels: Class of each image (N,).
+        prototype_class: Class of each prototype (P,), -1 for none, which is every image's own.
+    """
+    return mean_of_nearest(distances, own_prototypes(labels, prototype_class))

@@ -1,0 +1,41 @@
+import inspect
+from collections.abc import Mapping
+from typing import TypeVar
+
+from mmpretrain.registry import MODELS
+from torch import nn
+
+from mmproto.errors import InputError
+
+Base = TypeVar('Base', bound=nn.Module)
+
+
+def build_subclass(config: Mapping | nn.Module, base: type[Base]) -> Base:
+    """Build a module that has to be of a subclass.
+
+    The class is checked before it is built: a foreign one would first trip over its arguments.
+
+    Args:
+        config: Config of a registered subclass, or a module that is built already.
+        base: The class that it has to be a subclass of.
+
+    Raises:
+        InputError: If ``config`` is of another class or gives other arguments than it takes. The
+            message begins with the key, so that the caller can put the path to it before.
+    """
+    if isinstance(config, base):
+        return config
+    name = config.get('type') if isinstance(config, Mapping) else type(config).__name__
+    found = MODELS.get(name) if isinstance(name, str) else name
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise InputError(
+            f'type={name!r} is not a registered {base.__name__}: give the config of one of '
+            'mmproto.models.losses, or of a subclass of your own'
+        )
+    try:
+        inspect.signature(found).bind(
+            **{k: v for k, v in config.items() if k not in ('type', '_scope_')}
+        )
+    except TypeError as error:
+        raise InputError(f'type={name!r}: {error}') from None
+    return MODELS.build(config)
