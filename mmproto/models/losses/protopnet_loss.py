@@ -80,7 +80,7 @@ def _build_term(name: str, term: Mapping | LossTerm) -> LossTerm:
         now = FORMER_WEIGHTS[name]
         raise InputError(
             f"{name}={term} is now {now}=dict(type='{PAPER_TERMS[now]['type']}', "
-            f'weight={abs(term)}): no weight is negative any more'
+            f'weight={abs(term)}): each term has its weight, none is negative'
         )
     if isinstance(term, Mapping) and 'type' not in term:
         term = {**PAPER_TERMS.get(name, {}), **term}

@@ -49,8 +49,7 @@ def test_a_paper_term_needs_no_type_and_a_built_one_is_taken():
     torch.testing.assert_close(losses['loss_cluster'], 2 * losses['loss_pull'])
 
 
-def test_a_terms_own_weights_are_trained_and_saved():
-    @MODELS.register_module(force=True)
+def test_a_terms_own_parameters_get_a_gradient_and_are_saved():
     class LearntTerm(LossTerm):
         def __init__(self, weight=1.0):
             super().__init__(weight)
@@ -59,7 +58,7 @@ def test_a_terms_own_weights_are_trained_and_saved():
         def forward(self, outputs, labels):
             return self.factor * outputs.scores.mean()
 
-    loss = ProtoPNetLoss(mine=dict(type='LearntTerm'))
+    loss = ProtoPNetLoss(mine=LearntTerm())
     assert set(loss.state_dict()) == {'terms.mine.factor'}
     loss(random_outputs(), LABELS)['loss_mine'].backward()
     assert loss.terms['mine'].factor.grad > 0
@@ -97,7 +96,7 @@ def test_terms_are_set_on_the_command_line():
     [
         ('type=CrossEntropyLoss', r"type='CrossEntropyLoss' is not a registered ProtoPNet"),
         ('type=Nothing', r"type='Nothing' is not a registered ProtoPNetLoss"),
-        ('cluster.type=CrossEntropyLoss', r"cluster\.type='CrossEntropyLoss' .* LossTerm: give"),
+        ('cluster.type=CrossEntropyLoss', r"cluster\.type='CrossEntropyLoss' .* LossTerm: name"),
         ('cluster.type=Nothing', r"cluster\.type='Nothing' is not a registered LossTerm"),
         ('mine.weight=0.1', r'mine\.type=None is not a registered LossTerm'),
         ('mine=0.1', r"mine\.type='float' is not a registered LossTerm"),
