@@ -1,10 +1,10 @@
 """Cosines between the prototypes of one class."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from mmproto.functional.cosine_distance import unit_length
 from mmproto.functional.precision import true_fp32
 
 
@@ -26,7 +26,7 @@ def class_cosines(prototypes: Tensor, prototype_class: Tensor) -> tuple[Tensor, 
     alone = prototype_class.max() + 1 + torch.arange(len(vectors), device=vectors.device)
     group = torch.where(prototype_class < 0, alone, prototype_class)
     sizes = group.unique(return_counts=True)[1].tolist()
-    members = pad_sequence(F.normalize(vectors[group.argsort()]).split(sizes), batch_first=True)
+    members = pad_sequence(unit_length(vectors[group.argsort()]).split(sizes), batch_first=True)
     with true_fp32(vectors.device.type):
         cosines = members @ members.mT
     present = members.ne(0).any(dim=-1)

@@ -1,7 +1,8 @@
 from mmproto.models.classifiers import ProtoPNet, unwrap_model
 from mmproto.models.heads import ProtoPNetHead
-from mmproto.models.losses import ProtoPNetLoss
+from mmproto.models.losses import LossTerm, ProtoPNetLoss
 from mmproto.models.necks import ProtoPNetAddOn
+from mmproto.models.outputs import HeadOutputs
 from mmproto.models.similarities import (
     CosineSimilarity,
     LinearSimilarity,
@@ -11,8 +12,10 @@ from mmproto.models.similarities import (
 
 __all__ = [
     'CosineSimilarity',
+    'HeadOutputs',
     'LinearSimilarity',
     'LogSimilarity',
+    'LossTerm',
     'ProtoPNet',
     'ProtoPNetAddOn',
     'ProtoPNetHead',
