@@ -40,9 +40,8 @@ class ProtoPNetLoss(nn.Module):
                   orthogonality=dict(type='OrthogonalityCost', weight=0.1))
 
     Args:
-        **terms: Config of a :class:`LossTerm`, one built, or None. Of the paper's four, ``cls``,
-            ``cluster``, ``separation`` and ``l1``, the ``type`` and the ``weight`` may be left
-            out.
+        **terms: Config of a :class:`LossTerm`, one built, or None. What ``cls``, ``cluster``,
+            ``separation`` and ``l1`` leave out of ``type`` and ``weight`` is the paper's.
 
     Raises:
         InputError: If a term is no :class:`LossTerm`, its weight is negative, or none is left.
@@ -82,8 +81,9 @@ def _build_term(name: str, term: Mapping | LossTerm) -> LossTerm:
             f"{name}={term} is now {now}=dict(type='{PAPER_TERMS[now]['type']}', "
             f'weight={abs(term)}): each term has its weight, none is negative'
         )
-    if isinstance(term, Mapping) and 'type' not in term:
-        term = {**PAPER_TERMS.get(name, {}), **term}
+    paper = PAPER_TERMS.get(name, {})
+    if isinstance(term, Mapping) and term.get('type', paper.get('type')) == paper.get('type'):
+        term = {**paper, **term}
     try:
         built = build_subclass(term, LossTerm)
     except InputError as error:

@@ -42,9 +42,14 @@ def test_none_leaves_a_term_out_and_others_are_added_by_name():
     )
 
 
-def test_a_paper_term_needs_no_type_and_a_built_one_is_taken():
-    loss = ProtoPNetLoss(cluster=dict(weight=0.5), l1=dict(), pull=ClusterCost(weight=0.25))
-    assert loss.terms['l1'].weight == 1e-4
+def test_what_a_paper_term_leaves_out_is_the_papers():
+    loss = ProtoPNetLoss(l1=dict(type='L1Cost'), separation={}, cls=dict(type='ClusterCost'))
+    assert [loss.terms[name].weight for name in ('l1', 'separation')] == [1e-4, 0.08]
+    assert loss.terms['cls'].weight == 1  # another term under the name: its own default
+
+
+def test_a_built_term_is_taken():
+    loss = ProtoPNetLoss(cluster=dict(weight=0.5), pull=ClusterCost(weight=0.25))
     losses = loss(random_outputs(), LABELS)
     torch.testing.assert_close(losses['loss_cluster'], 2 * losses['loss_pull'])
 
