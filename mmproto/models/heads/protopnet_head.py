@@ -59,6 +59,12 @@ class ProtoPNetHead(ClsHead):
             none, or ``loss`` is no :class:`ProtoPNetLoss`.
     """
 
+    prototype_class: Tensor
+    prototype_image: Tensor
+    prototype_location: Tensor
+    prototype_distance: Tensor
+    prototypes_are_patches: Tensor
+
     def __init__(
         self,
         num_classes: int,

@@ -5,7 +5,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from mmproto.errors import InputError
-from mmproto.models.losses.build import build_subclass
+from mmproto.models.build import build_subclass
 from mmproto.models.losses.loss_term import LossTerm
 from mmproto.models.outputs import HeadOutputs
 

@@ -1,8 +1,7 @@
 from collections.abc import Mapping
 
-from mmpretrain.registry import MODELS
-
 from mmproto.errors import InputError
+from mmproto.models.build import build_subclass
 from mmproto.models.similarities.similarity import Similarity
 
 # The short forms of the paper's names, and of those that need no setting.
@@ -25,10 +24,7 @@ def build_similarity(similarity: str | Mapping | Similarity) -> Similarity:
                 f"{sorted(SHORT_FORMS)}, or give dict(type='LogSimilarity', ...)"
             )
         similarity = dict(type=SHORT_FORMS[similarity])
-    built = MODELS.build(similarity) if isinstance(similarity, Mapping) else similarity
-    if not isinstance(built, Similarity):
-        raise InputError(
-            f'model.head.similarity is a {type(built).__name__}: give a subclass of '
-            'mmproto.models.Similarity, such as LogSimilarity'
-        )
-    return built
+    try:
+        return build_subclass(similarity, Similarity)
+    except InputError as error:
+        raise InputError(f'model.head.similarity.{error}') from None

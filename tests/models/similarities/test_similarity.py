@@ -213,8 +213,9 @@ def test_the_settings_reach_the_equations():
     ('similarity', 'message'),
     [
         ('euclid', r"similarity='euclid' is unknown: choose one of \['cosine', 'linear', 'log'\]"),
-        (torch.nn.ReLU(), 'similarity is a ReLU: give a subclass'),
-        (dict(type='ProtoPNetLoss'), 'similarity is a ProtoPNetLoss: give a subclass'),
+        (torch.nn.ReLU(), r"similarity\.type='ReLU' is not a registered Similarity"),
+        (dict(type='ProtoPNetLoss'), r"similarity\.type='ProtoPNetLoss' is not a registered"),
+        (dict(type='LogSimilarity', eps=1), r"similarity\.type='LogSimilarity': .*'eps'"),
         (dict(type='CosineSimilarity', scale=0), r'similarity\.scale=0: give a positive'),
     ],
 )

@@ -29,8 +29,8 @@ def build_subclass(config: Mapping | nn.Module, base: type[Base]) -> Base:
     found = MODELS.get(name) if isinstance(name, str) else name
     if not (isinstance(found, type) and issubclass(found, base)):
         raise InputError(
-            f'type={name!r} is not a registered {base.__name__}: name a class of '
-            'mmproto.models.losses, or a subclass of your own'
+            f'type={name!r} is not a registered {base.__name__}: name one of mmproto.models, or a '
+            'subclass of your own'
         )
     try:
         inspect.signature(found).bind(
