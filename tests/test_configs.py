@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from PIL import Image
 
-from mmproto.engine.schedule import Schedule
+from mmproto.engine import build_schedule, build_stages
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(
@@ -105,7 +105,8 @@ def test_the_settings_are_the_papers(name):
     assert cfg.train_dataloader.dataset.times == 30
     assert cfg.train_dataloader.batch_size == 80
     assert cfg.test_pipeline[-2].scale == (224, 224)
-    assert Schedule(**cfg.optim_wrapper.schedule).total_epochs == 91
+    stages = build_stages(cfg.optim_wrapper.stages)
+    assert build_schedule(cfg.optim_wrapper.schedule, stages, True).total_epochs == 91
 
 
 @pytest.mark.parametrize('name', sorted({leaf.split('/')[1] for leaf in LEAVES if 'base' in leaf}))

@@ -1,16 +1,24 @@
 """A backbone and a data set small enough for tests, registered as a user would."""
 
+import copy
 import json
 from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.model import BaseModule
 from mmpretrain.registry import DATASETS, MODELS
 from mmpretrain.structures import DataSample
 from torch import nn
 
 DATA = Path(__file__).parent / 'data'
+
+# What trains and how, as in every shipped config.
+RECIPE = Config.fromfile(
+    Path(__file__).parents[1] / 'configs/_base_/schedules/protopnet.py'
+).to_dict()
+STAGES = RECIPE['optim_wrapper']['stages']
 
 
 @MODELS.register_module()
@@ -107,17 +115,6 @@ def model_config(**changes):
     )
 
 
-STAGES = dict(
-    warm=dict(neck=dict(lr=3e-3, weight_decay=1e-3), prototypes=dict(lr=3e-3)),
-    joint=dict(
-        backbone=dict(lr=1e-4, weight_decay=1e-3),
-        neck=dict(lr=3e-3, weight_decay=1e-3),
-        prototypes=dict(lr=3e-3),
-    ),
-    last_layer=dict(last_layer=dict(lr=1e-4)),
-)
-
-
 def train_config(work_dir, **changes):
     """A whole training on the CPU: 2 warm, 2 joint, push, 2 last layer."""
     config = dict(
@@ -129,18 +126,15 @@ def train_config(work_dir, **changes):
         val_evaluator=dict(type='Accuracy'),
         val_cfg=dict(),
         train_cfg=dict(type='StagedTrainLoop'),
-        optim_wrapper=dict(
-            type='OptimWrapper',
-            constructor='ProtoPNetOptimWrapperConstructor',
-            optimizer=dict(type='Adam'),
-            schedule=dict(warm_epochs=2, epochs=4, push_epochs=[3], last_layer_epochs=2),
-            stages=STAGES,
-        ),
+        optim_wrapper={
+            **copy.deepcopy(RECIPE['optim_wrapper']),
+            'schedule': dict(warm_epochs=2, epochs=4, push_epochs=[3], last_layer_epochs=2),
+        },
         default_hooks=dict(
             param_scheduler=dict(type='StagedParamSchedulerHook'),
             checkpoint=dict(type='PushedCheckpointHook', interval=1, save_best='auto'),
         ),
-        custom_hooks=[dict(type='PrototypePushHook')],
+        custom_hooks=[dict(type='PrototypePushHook'), dict(type='SolverHook')],
         default_scope='mmpretrain',
         randomness=dict(seed=0),
         log_level='WARNING',

@@ -18,6 +18,7 @@ import cv2
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain import ImageClassificationInferencer
@@ -28,11 +29,11 @@ from torch.utils.data import Dataset
 
 import mmproto  # noqa: F401
 from mmproto.apis import ProtoPNetInferencer
-from mmproto.engine.optimizers import ProtoPNetOptimWrapperConstructor
 from mmproto.engine.push import push_prototypes
 from mmproto.errors import InputError
 from mmproto.utils.command_line import one_line_errors
 
+SCHEDULE = Path(__file__).parents[1] / 'configs/_base_/schedules/protopnet.py'
 PER_CLASS = 10
 EXPLAINED = 100
 
@@ -140,18 +141,8 @@ def time_steps(args, model, baseline, dataset):
         data_samples=[sample['data_samples'] for sample in samples],
     )
     kind = dict(type='AmpOptimWrapper' if args.amp else 'OptimWrapper')
-    staged = ProtoPNetOptimWrapperConstructor(
-        dict(
-            optimizer=dict(type='Adam'),
-            schedule={},
-            stages=dict(
-                warm=dict(neck=dict(lr=3e-3), prototypes=dict(lr=3e-3)),
-                joint=dict(backbone=dict(lr=1e-4), neck=dict(lr=3e-3), prototypes=dict(lr=3e-3)),
-                last_layer=dict(last_layer=dict(lr=1e-4)),
-            ),
-            **kind,
-        )
-    )(model)
+    recipe = Config.fromfile(SCHEDULE).optim_wrapper
+    staged = build_optim_wrapper(model, {**recipe, **kind})
     plain = OPTIM_WRAPPERS.build(
         dict(optimizer=torch.optim.Adam(baseline.parameters(), lr=1e-4), **kind)
     )

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
@@ -27,8 +28,9 @@ from torch.utils.data import Dataset
 
 import mmproto  # noqa: F401
 from mmproto.engine.nearest_patch_search import BATCH_SIZE
-from mmproto.engine.optimizers import ProtoPNetOptimWrapperConstructor
 from mmproto.engine.push import push_prototypes
+
+SCHEDULE = Path(__file__).parents[1] / 'configs/_base_/schedules/protopnet.py'
 
 FAMILIES = {
     'beit': 'beit_base_patch16_224',
@@ -232,18 +234,7 @@ def build(name, size):
 
 def train_step(model, dataset):
     """One step of the joint stage; its loss has to be finite and to reach the backbone."""
-    optim_wrapper = ProtoPNetOptimWrapperConstructor(
-        dict(
-            type='OptimWrapper',
-            optimizer=dict(type='Adam'),
-            schedule={},
-            stages=dict(
-                warm=dict(neck=dict(lr=3e-3), prototypes=dict(lr=3e-3)),
-                joint=dict(backbone=dict(lr=1e-4), neck=dict(lr=3e-3), prototypes=dict(lr=3e-3)),
-                last_layer=dict(last_layer=dict(lr=1e-4)),
-            ),
-        )
-    )(model)
+    optim_wrapper = build_optim_wrapper(model, Config.fromfile(SCHEDULE).optim_wrapper)
     model.train()
     optim_wrapper.activate('joint', model, iterations=1)
     samples = [dataset[index] for index in range(CLASSES)]

@@ -10,7 +10,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='VisualizationHook', enable=False),
 )
-custom_hooks = [dict(type='PrototypePushHook')]
+custom_hooks = [dict(type='PrototypePushHook'), dict(type='SolverHook')]
 
 env_cfg = dict(
     cudnn_benchmark=False,

@@ -1,15 +1,27 @@
-from mmproto.engine.hooks import PrototypePushHook, PushedCheckpointHook, StagedParamSchedulerHook
+from mmproto.engine.hooks import (
+    PrototypePushHook,
+    PushedCheckpointHook,
+    SolverHook,
+    StagedParamSchedulerHook,
+)
 from mmproto.engine.loop import StagedTrainLoop
 from mmproto.engine.optimizers import ProtoPNetOptimWrapperConstructor, StagedOptimWrapper
-from mmproto.engine.schedule import Schedule, build_schedule
+from mmproto.engine.paper_schedule import PaperSchedule
+from mmproto.engine.schedule import Phase, Schedule, build_schedule
+from mmproto.engine.stage import Stage, build_stages
 
 __all__ = [
+    'PaperSchedule',
+    'Phase',
     'ProtoPNetOptimWrapperConstructor',
     'PrototypePushHook',
     'PushedCheckpointHook',
     'Schedule',
+    'SolverHook',
+    'Stage',
     'StagedOptimWrapper',
     'StagedParamSchedulerHook',
     'StagedTrainLoop',
     'build_schedule',
+    'build_stages',
 ]

@@ -1,15 +1,23 @@
 import time
 from collections.abc import Mapping
 
-import torch
 from mmengine.hooks import CheckpointHook, EMAHook, ParamSchedulerHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import LOOPS
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
-from mmproto.engine.hooks import PrototypePushHook, PushedCheckpointHook, StagedParamSchedulerHook
-from mmproto.engine.schedule import STAGES, Schedule, build_schedule
+from mmproto.engine.hooks import (
+    PrototypePushHook,
+    PushedCheckpointHook,
+    SolverHook,
+    StagedParamSchedulerHook,
+)
+from mmproto.engine.param_schedulers import by_stage, ending
+from mmproto.engine.schedule import Schedule, build_schedule
+from mmproto.engine.stage import Stage, build_stages
 from mmproto.engine.time_left import TimeLeft
 from mmproto.errors import InputError
 from mmproto.models import unwrap_model
@@ -32,8 +40,8 @@ class StagedTrainLoop(EpochBasedTrainLoop):
         **kwargs: ``val_begin``, ``val_interval`` and ``dynamic_intervals`` of the parent.
 
     Raises:
-        InputError: If the schedule cannot be, see :class:`Schedule`, ``max_epochs`` is given, or
-            a hook does not know the stages.
+        InputError: If the schedule cannot be, see :func:`build_schedule`, ``max_epochs`` is
+            given, ``param_scheduler`` names an unknown stage, or a hook does not know the stages.
     """
 
     def __init__(
@@ -48,22 +56,32 @@ class StagedTrainLoop(EpochBasedTrainLoop):
                 f'train_cfg.max_epochs={max_epochs} is not taken: the number of epochs follows '
                 'from optim_wrapper.schedule; leave it out'
             )
-        self.schedule = self._schedule(runner)
+        self.stages, self.schedule = self._stages_and_schedule(runner)
         self.time_left = TimeLeft(self.schedule)
-        if isinstance(runner.param_schedulers, dict) and 'type' not in runner.param_schedulers:
-            for stage in STAGES:  # MMEngine looks every stage up
-                runner.param_schedulers.setdefault(stage, [])
         super().__init__(runner, dataloader, max_epochs=self.schedule.total_epochs, **kwargs)
+        if runner.param_schedulers is not None:
+            self.scheduler_configs = by_stage(runner.param_schedulers, self.stages)
+            runner.param_schedulers = {stage: [] for stage in self.stages}
+            for stage in dict.fromkeys(self.schedule.stages):
+                first = self.schedule.stages.index(stage)
+                runner.param_schedulers |= self.schedulers_from(first)
 
     @staticmethod
-    def _schedule(runner: Runner) -> Schedule:
+    def _stages_and_schedule(runner: Runner) -> tuple[Mapping[str, Stage], Schedule]:
         wrapper = runner.optim_wrapper
         if not isinstance(wrapper, Mapping):
-            return wrapper.schedule
+            return wrapper.stages, wrapper.schedule
+        stages = build_stages(wrapper.get('stages'))
         head = unwrap_model(runner.model).head
-        return build_schedule(wrapper.get('schedule'), head.tunes_last_layer)
+        return stages, build_schedule(wrapper.get('schedule'), stages, head.tunes_last_layer)
 
-    def run(self) -> torch.nn.Module:
+    def schedulers_from(self, epoch: int) -> dict[str, list[dict]]:
+        """Configs of the parameter schedulers that begin at an epoch, by the name of its stage."""
+        stage, length = self.schedule.stages[epoch], self.schedule.run_length(epoch)
+        configs = self.scheduler_configs[stage]
+        return {stage: ending(configs, stage, length, len(self.dataloader))}
+
+    def run(self) -> nn.Module:
         """Run all stages."""
         self._check_hooks()
         self._wrap_anew()
@@ -82,12 +100,19 @@ class StagedTrainLoop(EpochBasedTrainLoop):
         wrapper.activate(stage, self.runner.model, len(self.dataloader))
         self.time_left.epoch_starts(self.epoch, time.monotonic())
         left = self.time_left.in_words(self.epoch)
-        groups = [group['name'] for group in wrapper.active.optimizer.param_groups]
+        groups = dict.fromkeys(group['name'] for group in wrapper.active.optimizer.param_groups)
         self.runner.logger.info(
             f'Epoch {self.epoch + 1} of {self.max_epochs} is a {stage!r} epoch: '
             f'{", ".join(groups)} train{left and "; " + left}.'
         )
-        super().run_epoch()
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        if self.stages[stage].norm_eval:
+            _norms_to_eval(self.runner.model)
+        for index, batch in enumerate(self.dataloader):
+            self.run_iter(index, batch)
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
 
     def _wrap_anew(self) -> None:
         """Show DDP the parameters again, which a pruned checkpoint resizes when it is loaded."""
@@ -102,6 +127,11 @@ class StagedTrainLoop(EpochBasedTrainLoop):
             raise InputError(
                 "nothing would push the prototypes: add dict(type='PrototypePushHook') to "
                 'custom_hooks'
+            )
+        solvers = {phase.stage for phase in self.schedule.phases if not phase.epochs}
+        if solvers and not any(isinstance(hook, SolverHook) for hook in self.runner.hooks):
+            raise InputError(
+                f"nothing would run {sorted(solvers)}: add dict(type='SolverHook') to custom_hooks"
             )
         for hook in self.runner.hooks:
             if isinstance(hook, EMAHook):
@@ -127,3 +157,13 @@ class StagedTrainLoop(EpochBasedTrainLoop):
                     'default_hooks.checkpoint has save_best and could keep a model whose '
                     "prototypes are no training patches: set its type to 'PushedCheckpointHook'"
                 )
+
+
+def _norms_to_eval(model: nn.Module) -> None:
+    """Stop the statistics of batch norm in every module of which nothing trains."""
+    for module in model.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            for norm in module.modules():
+                if isinstance(norm, _BatchNorm):
+                    norm.eval()

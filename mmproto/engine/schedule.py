@@ -1,104 +1,95 @@
 """What happens in which epoch: a pure function of the epoch number."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from mmproto.engine.paper_schedule import PaperSchedule
+from mmproto.engine.stage import Stage
 from mmproto.errors import InputError
 
-STAGES = ('warm', 'joint', 'last_layer')
+
+@dataclass(frozen=True)
+class Phase:
+    """Some epochs of one stage, or one run of a stage that is a solver.
+
+    Attributes:
+        stage: Name of the stage.
+        epochs: Number of epochs; 0 for a solver.
+        push: Whether a push follows the last of them.
+        restart: Whether the stage's learning rates and parameter schedulers begin anew.
+    """
+
+    stage: str
+    epochs: int = 0
+    push: bool = False
+    restart: bool = False
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The staged training of section 2.2: warm, joint, push, last layer.
+    """The phases of a training, one after another.
 
-    The reference counts the warm and joint epochs only; the runner counts the epochs of the last
-    layer, which follow a push, as well. ``epochs`` and the push epochs are the reference's.
+    .. code:: python
+
+        schedule=[
+            dict(stage='warm', epochs=5),
+            dict(stage='joint', epochs=6, push=True),  # a push after the last of the six
+            dict(stage='last_layer', epochs=20, restart=True)]
 
     Attributes:
-        warm_epochs: Epochs that train the add-on layers and the prototypes alone, at the start.
-        epochs: Number of warm and joint epochs.
-        push_start: First epoch that may be followed by a push.
-        push_interval: A push follows every epoch from then on that it divides.
-        push_epochs: The epochs that are followed by a push, instead of start and interval.
-        last_layer_epochs: Epochs of the last layer alone after every push.
+        phases: The phases.
+        keeps_patches: Stages that leave prototypes that are training patches as they are.
 
     Raises:
-        InputError: If a number cannot be, or no push would ever happen.
+        InputError: If no push would ever happen.
     """
 
-    warm_epochs: int = 5
-    epochs: int = 31
-    push_start: int = 10
-    push_interval: int = 10
-    push_epochs: Sequence[int] | None = None
-    last_layer_epochs: int = 20
+    phases: tuple[Phase, ...]
+    keeps_patches: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        least_values = dict(
-            warm_epochs=0, epochs=1, push_start=0, push_interval=1, last_layer_epochs=0
-        )
-        for name, least in least_values.items():
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise InputError(
-                    f'optim_wrapper.schedule.{name}={value!r}: it has to be a whole number, '
-                    f'at least {least}'
-                )
-        if self.push_epochs is not None:
-            self._check_push_epochs()
-        elif not self.pushes:
+        if not self.pushes:
             raise InputError(
-                f'optim_wrapper.schedule never pushes: no epoch from push_start={self.push_start} '
-                f'to {self.epochs - 1} is a multiple of push_interval={self.push_interval}; lower '
-                'push_start, raise epochs, or give push_epochs=[...]'
-            )
-
-    def _check_push_epochs(self) -> None:
-        epochs = self.push_epochs
-        if (
-            not isinstance(epochs, Sequence)
-            or not epochs
-            or not all(type(epoch) is int for epoch in epochs)
-        ):
-            raise InputError(
-                f'optim_wrapper.schedule.push_epochs={epochs!r}: give a list of epochs, such as '
-                '[10,20,30]'
-            )
-        late = [epoch for epoch in epochs if not 0 <= epoch < self.epochs]
-        if late:
-            raise InputError(
-                f'optim_wrapper.schedule.push_epochs has {late}, but the epochs run from 0 to '
-                f'{self.epochs - 1}: raise schedule.epochs or change the push epochs'
+                'optim_wrapper.schedule never pushes: give one of its phases push=True'
             )
 
     @cached_property
-    def _timeline(self) -> tuple[tuple[str, ...], frozenset[int]]:
-        """The stage of every runner epoch, and the runner epochs that a push follows."""
-        stages: list[str] = []
-        pushes = []
-        for epoch in range(self.epochs):
-            stages.append('warm' if epoch < self.warm_epochs else 'joint')
-            if self._pushes_after(epoch):
-                pushes.append(len(stages) - 1)
-                stages += ['last_layer'] * self.last_layer_epochs
-        return tuple(stages), frozenset(pushes)
-
-    def _pushes_after(self, epoch: int) -> bool:
-        if self.push_epochs is not None:
-            return epoch in self.push_epochs
-        return epoch >= self.push_start and epoch % self.push_interval == 0
-
-    @property
     def stages(self) -> tuple[str, ...]:
         """The stage of every epoch that the runner runs."""
-        return self._timeline[0]
+        return tuple(phase.stage for phase in self.phases for _ in range(phase.epochs))
 
-    @property
+    @cached_property
+    def _ends(self) -> tuple[int, ...]:
+        """The runner's last epoch when each phase is over."""
+        counts = [phase.epochs for phase in self.phases]
+        return tuple(sum(counts[: number + 1]) - 1 for number in range(len(counts)))
+
+    @cached_property
     def pushes(self) -> frozenset[int]:
         """The runner's epochs that are followed by a push."""
-        return self._timeline[1]
+        return frozenset(end for end, phase in zip(self._ends, self.phases) if phase.push)
+
+    @cached_property
+    def restarts(self) -> frozenset[int]:
+        """The runner's epochs at whose start the schedulers of their stage begin anew."""
+        return frozenset(
+            end + 1 - phase.epochs for end, phase in zip(self._ends, self.phases) if phase.restart
+        )
+
+    def solvers_after(self, epoch: int) -> tuple[str, ...]:
+        """The solvers that run after an epoch of the runner, and after its push."""
+        return tuple(
+            phase.stage
+            for end, phase in zip(self._ends, self.phases)
+            if end == epoch and not phase.epochs
+        )
+
+    def run_length(self, epoch: int) -> int:
+        """How many epochs of its stage an epoch and the later ones are, up to the next restart."""
+        stage = self.stages[epoch]
+        later = (other for other in self.restarts if other > epoch and self.stages[other] == stage)
+        return self.stages[epoch : min(later, default=self.total_epochs)].count(stage)
 
     @property
     def total_epochs(self) -> int:
@@ -108,31 +99,75 @@ class Schedule:
     @property
     def ends_with_patches(self) -> bool:
         """Whether the prototypes are training patches when the training is over."""
-        return set(self.stages[max(self.pushes) + 1 :]) <= {'last_layer'}
+        return self.keeps_patches.issuperset(self.stages[max(self.pushes) + 1 :])
 
 
-def build_schedule(cfg: Mapping | None, tunes_last_layer: bool = True) -> Schedule:
+def build_schedule(
+    cfg: Mapping | Sequence[Mapping] | None, stages: Mapping[str, Stage], tunes_last_layer: bool
+) -> Schedule:
     """Build the schedule from ``optim_wrapper.schedule``.
 
     Args:
-        cfg: The settings.
-        tunes_last_layer: Whether the last layer is trained after a push; the reference does not
-            with its 'linear' similarity.
+        cfg: A list of phases, or the numbers of a :class:`PaperSchedule`.
+        stages: The stages by their names.
+        tunes_last_layer: Whether the last layer trains after a push in a :class:`PaperSchedule`.
 
     Raises:
-        InputError: If a key is unknown, or see :class:`Schedule`.
+        InputError: If a key or a stage is unknown, a number cannot be, or nothing is pushed.
     """
     if cfg is None:
         raise InputError(
             "optim_wrapper lacks ['schedule']: configs/_base_/schedules/protopnet.py has one"
         )
-    unknown = sorted(set(cfg) - set(Schedule.__dataclass_fields__))
-    if unknown:
+    if isinstance(cfg, Mapping):
+        _check_keys('optim_wrapper.schedule', cfg, PaperSchedule)
+        paper = PaperSchedule(**cfg)
+        if not tunes_last_layer:
+            paper = replace(paper, last_layer_epochs=0)
+        solver = 'last_layer' in stages and stages['last_layer'].solver is not None
+        cfg = paper.phases(solves_last_layer=solver)
+    elif not isinstance(cfg, Sequence) or not all(isinstance(phase, Mapping) for phase in cfg):
         raise InputError(
-            f'optim_wrapper.schedule has unknown keys {unknown}: it takes '
-            f'{sorted(Schedule.__dataclass_fields__)}'
+            f'optim_wrapper.schedule={cfg!r}: give a list of phases, such as '
+            "dict(stage='joint', epochs=6, push=True)"
         )
-    settings = dict(cfg)
-    if not tunes_last_layer:
-        settings['last_layer_epochs'] = 0
-    return Schedule(**settings)
+    phases = tuple(_build_phase(number, phase, stages) for number, phase in enumerate(cfg))
+    if phases and not phases[0].epochs:
+        raise InputError(
+            f'optim_wrapper.schedule begins with {phases[0].stage!r}, a solver: it follows an epoch'
+        )
+    return Schedule(phases, frozenset(name for name in stages if stages[name].keeps_patches))
+
+
+def _build_phase(number: int, settings: Mapping, stages: Mapping[str, Stage]) -> Phase:
+    place = f'optim_wrapper.schedule[{number}]'
+    _check_keys(place, settings, Phase)
+    if 'stage' not in settings:
+        raise InputError(f"{place} lacks ['stage']: name one of {sorted(stages)}")
+    phase = Phase(**settings)
+    if phase.stage not in stages:
+        raise InputError(
+            f'optim_wrapper.stages lacks {[phase.stage]}, which {place} runs: it has '
+            f'{sorted(stages)}; say there what it trains, or give it no epochs'
+        )
+    for name in ('push', 'restart'):
+        if not isinstance(settings.get(name, False), bool):
+            raise InputError(f'{place}.{name}={settings[name]!r}: it has to be True or False')
+    if stages[phase.stage].solver is not None:
+        if set(settings) != {'stage'}:
+            raise InputError(
+                f'{place} has {sorted(set(settings) - {"stage"})}, but {phase.stage!r} is a '
+                'solver: it runs once, after the phase before it, which may have push=True'
+            )
+    elif type(phase.epochs) is not int or phase.epochs < 1:
+        raise InputError(
+            f'{place}.epochs={settings.get("epochs")!r}: it has to be an integer, at least 1'
+        )
+    return phase
+
+
+def _check_keys(place: str, settings: Mapping, kind: type) -> None:
+    known = sorted(kind.__dataclass_fields__)
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise InputError(f'{place} has unknown keys {unknown}: it takes {known}')

@@ -3,16 +3,16 @@ from statistics import mean
 
 from mmproto.engine.schedule import Schedule
 
-# From the stage with the cheapest epochs to the one with the dearest.
-BY_COST = ('last_layer', 'warm', 'joint')
+PUSH = 'push'
 
 
 class TimeLeft:
     """Estimates how long the rest of a schedule takes from how long its epochs have taken so far.
 
-    An epoch lasts until the next one starts, so its validation, its checkpoint and its push count.
-    Epochs of one stage with a push, or without, are taken to last as long as those timed before.
-    A stage that was not timed yet is taken for the one of the nearest cost, a push for nothing.
+    An epoch lasts until the next one starts, so its validation, its checkpoint, its push and the
+    solvers after it count. Epochs of one stage that are followed by the same are taken to last as
+    long as those timed before. A stage that was not timed yet is taken for the mean of the
+    epochs timed so far, a push or solver for nothing.
 
     Args:
         schedule: The schedule.
@@ -20,7 +20,7 @@ class TimeLeft:
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
-        self.seconds: dict[tuple[str, bool], list[float]] = defaultdict(list)
+        self.seconds: dict[tuple[str, tuple[str, ...]], list[float]] = defaultdict(list)
         self.started: float | None = None
 
     def epoch_starts(self, epoch: int, now: float) -> None:
@@ -42,13 +42,11 @@ class TimeLeft:
 
     def untimed(self, epoch: int) -> list[str]:
         """The stages from an epoch to the end that were not timed yet, and 'push'."""
-        timed = {stage for stage, _ in self.seconds}
-        stages = self.schedule.stages[epoch:]
-        names = [stage for stage in dict.fromkeys(stages) if stage not in timed]
-        pushed = any(pushed for _, pushed in self.seconds)
-        if max(self.schedule.pushes) >= epoch and not pushed:
-            names.append('push')
-        return names
+        kinds = [self._kind(later) for later in range(epoch, self.schedule.total_epochs)]
+        stages = dict.fromkeys(stage for stage, _ in kinds)
+        followers = dict.fromkeys(name for _, after in kinds for name in after)
+        timed = {name for stage, after in self.seconds for name in (stage, *after)}
+        return [name for name in (*stages, *followers) if name not in timed]
 
     def in_words(self, epoch: int) -> str:
         """Like 'about 3 min left (joint, push not timed yet)'; empty if nothing is known."""
@@ -58,18 +56,16 @@ class TimeLeft:
         untimed = ', '.join(self.untimed(epoch))
         return f'about {_duration(left)} left' + (f' ({untimed} not timed yet)' if untimed else '')
 
-    def _kind(self, epoch: int) -> tuple[str, bool]:
-        """Stage of an epoch, and whether a push follows."""
-        return self.schedule.stages[epoch], epoch in self.schedule.pushes
+    def _kind(self, epoch: int) -> tuple[str, tuple[str, ...]]:
+        """Stage of an epoch, and what follows it: a push, solvers."""
+        push = (PUSH,) if epoch in self.schedule.pushes else ()
+        return self.schedule.stages[epoch], push + self.schedule.solvers_after(epoch)
 
     def _estimate(self, epoch: int) -> float:
-        stage, pushed = self._kind(epoch)
-        cost = BY_COST.index(stage)
-
-        def distance(kind: tuple[str, bool]) -> tuple[int, bool]:
-            return abs(BY_COST.index(kind[0]) - cost), kind[1] != pushed
-
-        return mean(self.seconds[min(self.seconds, key=distance)])
+        stage, after = self._kind(epoch)
+        kinds = [kind for kind in self.seconds if kind[0] == stage] or [*self.seconds]
+        kinds = [kind for kind in kinds if kind[1] == after] or kinds
+        return mean(second for kind in kinds for second in self.seconds[kind])
 
 
 def _duration(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """A whole training run of the reference implementation, through MMEngine's Runner."""
 
+import copy
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ from mmengine.runner import Runner
 
 from tests.toy import (
     DATA,
+    RECIPE,
     golden,
     golden_config,
     golden_weights,
@@ -40,12 +42,7 @@ def test_every_snapshot_of_the_reference(tmp_path):
         train_dataloader=loader(**data),
         push_dataloader=loader(**data),
         val_dataloader=loader(split='test', **data),
-        param_scheduler=dict(
-            warm=[],
-            # The reference decays before an epoch: the first decay is that of the step_size-th.
-            joint=[dict(type='MultiStepLR', milestones=[1, 3, 5], gamma=0.1)],
-            last_layer=[],
-        ),
+        param_scheduler=copy.deepcopy(RECIPE['param_scheduler']),
     )
     config['optim_wrapper']['schedule'] = dict(
         warm_epochs=meta['warm_epochs'],
@@ -53,6 +50,8 @@ def test_every_snapshot_of_the_reference(tmp_path):
         push_epochs=meta['push_epochs'],
         last_layer_epochs=meta['last_layer_epochs_after_push'],
     )
+    # This run is shorter: it decays with every second joint epoch, the paper's with every fifth.
+    config['param_scheduler']['joint'][0]['milestones'] = [1, 3, 5]
     runner = Runner.from_cfg(config)
     load_weights(runner.model, weights)
     epochs, after = {}, {}

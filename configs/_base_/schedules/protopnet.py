@@ -5,6 +5,7 @@ optim_wrapper = dict(
     optimizer=dict(type='Adam'),
     # Warm and joint epochs, counted from 0. A push follows every tenth from the tenth on, and
     # last_layer_epochs of the last layer alone follow a push: 31 + 3 x 20 = 91 epochs.
+    # A list of phases can stand here instead: see docs/schedule.md.
     schedule=dict(warm_epochs=5, epochs=31, push_start=10, push_interval=10, last_layer_epochs=20),
     stages=dict(
         warm=dict(neck=dict(lr=3e-3, weight_decay=1e-3), prototypes=dict(lr=3e-3)),

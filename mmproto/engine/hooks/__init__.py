@@ -1,5 +1,6 @@
 from mmproto.engine.hooks.checkpoint_hook import PushedCheckpointHook
 from mmproto.engine.hooks.push_hook import PrototypePushHook
 from mmproto.engine.hooks.scheduler_hook import StagedParamSchedulerHook
+from mmproto.engine.hooks.solver_hook import SolverHook
 
-__all__ = ['PrototypePushHook', 'PushedCheckpointHook', 'StagedParamSchedulerHook']
+__all__ = ['PrototypePushHook', 'PushedCheckpointHook', 'SolverHook', 'StagedParamSchedulerHook']

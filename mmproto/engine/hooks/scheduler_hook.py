@@ -11,10 +11,26 @@ class StagedParamSchedulerHook(ParamSchedulerHook):
     .. code:: python
 
         default_hooks = dict(param_scheduler=dict(type='StagedParamSchedulerHook'))
-        param_scheduler = dict(joint=[dict(type='StepLR', step_size=5, gamma=0.1)])
+        param_scheduler = dict(
+            joint=[dict(type='StepLR', step_size=5, gamma=0.1)],
+            last_layer=[dict(type='CosineAnnealingLR')])
 
-    So a scheduler counts the epochs, or iterations, of its own stage.
+    So a scheduler counts the epochs, or iterations, of its own stage, and one without ``end`` (or
+    ``T_max``) ends with the last of them. With a phase of ``restart=True`` the stage's learning
+    rates and schedulers begin anew, and end with the phases up to the next restart.
     """
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Let the schedulers begin anew, if the schedule says so."""
+        wrapper = runner.optim_wrapper
+        if runner.param_schedulers is None or runner.epoch not in wrapper.schedule.restarts:
+            return
+        for group in wrapper.active.optimizer.param_groups:
+            initial = [key for key in group if key.startswith('initial_')]  # kept by schedulers
+            group.update({key.removeprefix('initial_'): group[key] for key in initial})
+        runner.param_schedulers = runner.build_param_scheduler(
+            {**runner.param_schedulers, **runner.train_loop.schedulers_from(runner.epoch)}
+        )
 
     def after_train_iter(self, runner: Runner, *args, **kwargs) -> None:
         """Step the schedulers that count iterations."""

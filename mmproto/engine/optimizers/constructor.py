@@ -1,23 +1,20 @@
 import copy
-from collections.abc import Mapping
 
 from mmengine.optim import OptimWrapper
-from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
+from mmpretrain.registry import (
+    OPTIM_WRAPPER_CONSTRUCTORS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
+    TASK_UTILS,
+)
 from torch import nn
 
-from mmproto.engine.optimizers.staged_optim_wrapper import StagedOptimWrapper
-from mmproto.engine.schedule import STAGES, build_schedule
+from mmproto.engine.optimizers.param_groups import stage_param_groups, trainable_groups
+from mmproto.engine.optimizers.staged_optim_wrapper import Solver, StagedOptimWrapper
+from mmproto.engine.schedule import build_schedule
+from mmproto.engine.stage import Stage, build_stages
 from mmproto.errors import InputError
 from mmproto.models import unwrap_model
-
-GROUPS = ('backbone', 'neck', 'prototypes', 'last_layer')
-
-
-def group_of(name: str) -> str:
-    """The group of a classifier's parameter."""
-    if name.startswith('head.'):
-        return 'last_layer' if name.startswith('head.last_layer.') else 'prototypes'
-    return name.split('.')[0]
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -30,8 +27,10 @@ class ProtoPNetOptimWrapperConstructor:
             type='OptimWrapper',
             constructor='ProtoPNetOptimWrapperConstructor',
             optimizer=dict(type='Adam'),
-            schedule=dict(warm_epochs=5, epochs=31, push_start=10, push_interval=10,
-                          last_layer_epochs=20),
+            schedule=[
+                dict(stage='warm', epochs=5),
+                dict(stage='joint', epochs=6, push=True),
+                dict(stage='last_layer', epochs=20, restart=True)],
             stages=dict(
                 warm=dict(neck=dict(lr=3e-3, weight_decay=1e-3), prototypes=dict(lr=3e-3)),
                 joint=dict(backbone=dict(lr=1e-4, weight_decay=1e-3),
@@ -39,11 +38,27 @@ class ProtoPNetOptimWrapperConstructor:
                 last_layer=dict(last_layer=dict(lr=1e-4))))
         train_cfg = dict(type='StagedTrainLoop', val_interval=1)
 
+    ``schedule`` lists the phases, see :class:`Schedule`, or gives the numbers of a
+    :class:`PaperSchedule`. The names of the stages are free.
+
     A stage names the groups that it trains, out of 'backbone', 'neck', 'prototypes' and
     'last_layer', each with settings of the optimizer; what it does not name is frozen while it
     is on. Each stage's optimizer keeps its own moments. ``type``, ``clip_grad``,
     ``accumulative_counts`` and the like hold for every stage. Parameters that are frozen when
-    training starts stay so.
+    training starts stay so. More that a stage can say:
+
+    .. code:: python
+
+        stages=dict(
+            tune=dict(
+                optimizer=dict(type='AdamW'),  # one of its own
+                norm_eval=True,  # batch norm of what does not train stands still
+                backbone=dict(lr=1e-4, frozen_layers=4, layer_decay=0.75)),
+            solve=dict(solver=dict(type='MySolver')))  # instead of epochs, see SolverHook
+
+    ``frozen_layers`` are the first layers of the backbone, which do not train; with
+    ``layer_decay`` the last layer has the learning rate ``lr`` and each layer before it that of
+    the next times this number. See :func:`parameter_layers`.
 
     Args:
         optim_wrapper_cfg: The config above.
@@ -60,13 +75,12 @@ class ProtoPNetOptimWrapperConstructor:
                 'give each group its settings in optim_wrapper.stages'
             )
         cfg = copy.deepcopy(optim_wrapper_cfg)
-        missing = sorted({'optimizer', 'stages'} - set(cfg))
-        if missing:
+        if 'optimizer' not in cfg:
             raise InputError(
-                f'optim_wrapper lacks {missing}: configs/_base_/schedules/protopnet.py has them'
+                "optim_wrapper lacks ['optimizer']: configs/_base_/schedules/protopnet.py has one"
             )
         self.schedule = cfg.pop('schedule', None)  # build_schedule answers a missing one
-        self.stages = cfg.pop('stages')
+        self.stages = build_stages(cfg.pop('stages', None))
         self.optimizer = cfg.pop('optimizer')
         self.wrapper = cfg
         self.wrapper.setdefault('type', 'OptimWrapper')
@@ -74,48 +88,30 @@ class ProtoPNetOptimWrapperConstructor:
     def __call__(self, model: nn.Module) -> StagedOptimWrapper:
         """Build the optimizers for a classifier, wrapped for distributed training or not."""
         model = unwrap_model(model)
-        schedule = build_schedule(self.schedule, model.head.tunes_last_layer)
-        self._check_stages(schedule.stages)
-        groups: dict[str, list[nn.Parameter]] = {name: [] for name in GROUPS}
-        for name, parameter in model.named_parameters():
-            if parameter.requires_grad:
-                groups[group_of(name)].append(parameter)
-        wrappers = {
-            stage: self._build_wrapper(stage, self.stages[stage], groups)
-            for stage in STAGES
-            if stage in self.stages
-        }
-        return StagedOptimWrapper(schedule, groups, wrappers)
+        schedule = build_schedule(self.schedule, self.stages, model.head.tunes_last_layer)
+        wrappers, solvers = {}, {}
+        for name, stage in self.stages.items():
+            if stage.solver is None:
+                wrappers[name] = self._build_wrapper(name, stage, model)
+            else:
+                solvers[name] = self._build_solver(name, stage)
+        return StagedOptimWrapper(schedule, self.stages, trainable_groups(model), wrappers, solvers)
 
-    def _check_stages(self, needed: tuple[str, ...]) -> None:
-        unknown = sorted(set(self.stages) - set(STAGES))
-        if unknown:
-            raise InputError(f'optim_wrapper.stages has {unknown}: the stages are {STAGES}')
-        missing = sorted(set(needed) - set(self.stages))
-        if missing:
-            raise InputError(
-                f'optim_wrapper.stages lacks {missing}, which optim_wrapper.schedule runs: '
-                'say what they train, or set their number of epochs to 0'
-            )
-        for stage, groups in self.stages.items():
-            unknown = sorted(set(groups) - set(GROUPS))
-            if unknown:
-                raise InputError(
-                    f'optim_wrapper.stages.{stage} has {unknown}: the groups are {GROUPS}'
-                )
-
-    def _build_wrapper(
-        self, stage: str, settings: Mapping, groups: dict[str, list[nn.Parameter]]
-    ) -> OptimWrapper:
-        params = [
-            dict(params=groups[name], name=name, **options)
-            for name, options in settings.items()
-            if groups[name]
-        ]
-        if not params:
-            raise InputError(
-                f'optim_wrapper.stages.{stage} has nothing to train: name a group that has '
-                'parameters and is not frozen'
-            )
-        optimizer = OPTIMIZERS.build(dict(params=params, **self.optimizer))
+    def _build_wrapper(self, name: str, stage: Stage, model: nn.Module) -> OptimWrapper:
+        params = stage_param_groups(name, stage, model)
+        optimizer = OPTIMIZERS.build(dict(params=params, **(stage.optimizer or self.optimizer)))
+        for group in optimizer.param_groups:
+            group['lr'] *= group.pop('lr_scale')
+        if 'prototypes' in stage.groups:
+            optimizer.register_step_post_hook(lambda *_: model.head.constrain())
         return OPTIM_WRAPPERS.build(dict(optimizer=optimizer, **copy.deepcopy(self.wrapper)))
+
+    @staticmethod
+    def _build_solver(name: str, stage: Stage) -> Solver:
+        kind = stage.solver.get('type')
+        if isinstance(kind, str) and TASK_UTILS.get(kind) is None:
+            raise InputError(
+                f'optim_wrapper.stages.{name}.solver.type={kind!r} is not registered in '
+                "MMPretrain's TASK_UTILS: name its module in custom_imports"
+            )
+        return TASK_UTILS.build(stage.solver)

@@ -1,9 +1,14 @@
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from mmproto.engine.schedule import Schedule
+from mmproto.engine.stage import Stage
+
+Solver = Callable[[nn.Module, DataLoader], dict[str, float]]
 
 
 class StagedOptimWrapper(OptimWrapperDict):
@@ -14,23 +19,29 @@ class StagedOptimWrapper(OptimWrapperDict):
 
     Args:
         schedule: Which stage is on in which epoch.
+        stages: The stages by their names.
         groups: The model's trainable parameters by the name of their group.
-        wrappers: An optimizer wrapper for each stage.
+        wrappers: An optimizer wrapper for each stage that trains.
+        solvers: The solver of each stage that is one.
     """
 
     def __init__(
         self,
         schedule: Schedule,
-        groups: dict[str, list[nn.Parameter]],
-        wrappers: dict[str, OptimWrapper],
+        stages: Mapping[str, Stage],
+        groups: Mapping[str, list[nn.Parameter]],
+        wrappers: Mapping[str, OptimWrapper],
+        solvers: Mapping[str, Solver],
     ) -> None:
         super().__init__(**wrappers)
         self.schedule = schedule
+        self.stages = stages
         self.groups = groups
+        self.solvers = solvers
         self.stage: str | None = None
 
     def activate(self, stage: str, model: nn.Module, iterations: int) -> None:
-        """Train the groups of a stage and freeze the others, for one epoch.
+        """Train the parameters of a stage and freeze the others, for one epoch.
 
         Args:
             stage: Name of the stage.
@@ -39,10 +50,11 @@ class StagedOptimWrapper(OptimWrapperDict):
                 its end, so that a checkpoint has no gradients to keep.
         """
         self.stage = stage
-        trained = {group['name'] for group in self.active.optimizer.param_groups}
-        for name, parameters in self.groups.items():
+        param_groups = self.active.optimizer.param_groups
+        trained = {id(parameter) for group in param_groups for parameter in group['params']}
+        for parameters in self.groups.values():
             for parameter in parameters:
-                parameter.requires_grad_(name in trained)
+                parameter.requires_grad_(id(parameter) in trained)
                 parameter.grad = None
         self.active.initialize_count_status(model, 0, iterations)
 
@@ -76,11 +88,13 @@ class StagedOptimWrapper(OptimWrapperDict):
         return self.active.optim_context(model)
 
     def get_lr(self) -> dict[str, list[float]]:
-        """The learning rate of every group, 0 for the frozen ones.
+        """The learning rate of every group, the largest of its layers, 0 for the frozen ones.
 
         'lr' holds those that train: MMPretrain's ``analyze_logs.py`` knows a training line by it.
         """
-        active = {group['name']: group['lr'] for group in self.active.optimizer.param_groups}
+        active: dict[str, float] = {}
+        for group in self.active.optimizer.param_groups:
+            active[group['name']] = max(group['lr'], active.get(group['name'], 0.0))
         rates = {f'{name}.lr': [active.get(name, 0.0)] for name in self.groups}
         return {'lr': list(active.values()), **rates}
 

@@ -1,0 +1,99 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mmproto.errors import InputError
+
+
+@dataclass(frozen=True)
+class PaperSchedule:
+    """The staged training of section 2.2 by its numbers: warm, joint, push, last layer.
+
+    The reference counts the warm and joint epochs only, from 0; ``epochs`` and the push epochs
+    are such numbers.
+
+    .. code:: python
+
+        schedule=dict(warm_epochs=5, epochs=31, push_start=10, push_interval=10,
+                      last_layer_epochs=20)
+
+    Attributes:
+        warm_epochs: Epochs of the stage 'warm', at the start.
+        epochs: Number of epochs of 'warm' and 'joint'.
+        push_start: First epoch that may be followed by a push.
+        push_interval: A push follows every epoch from then on that it divides.
+        push_epochs: The epochs that are followed by a push, instead of start and interval.
+        last_layer_epochs: Epochs of the stage 'last_layer' after every push.
+
+    Raises:
+        InputError: If a number cannot be, or no push would ever happen.
+    """
+
+    warm_epochs: int = 5
+    epochs: int = 31
+    push_start: int = 10
+    push_interval: int = 10
+    push_epochs: Sequence[int] | None = None
+    last_layer_epochs: int = 20
+
+    def __post_init__(self) -> None:
+        least_values = dict(
+            warm_epochs=0, epochs=1, push_start=0, push_interval=1, last_layer_epochs=0
+        )
+        for name, least in least_values.items():
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise InputError(
+                    f'optim_wrapper.schedule.{name}={value!r}: it has to be an integer, '
+                    f'at least {least}'
+                )
+        if self.push_epochs is not None:
+            self._check_push_epochs()
+        elif not any(map(self._pushes_after, range(self.epochs))):
+            raise InputError(
+                f'optim_wrapper.schedule never pushes: no epoch from push_start={self.push_start} '
+                f'to {self.epochs - 1} is a multiple of push_interval={self.push_interval}; lower '
+                'push_start, raise epochs, or give push_epochs=[...]'
+            )
+
+    def _check_push_epochs(self) -> None:
+        epochs = self.push_epochs
+        if (
+            not isinstance(epochs, Sequence)
+            or not epochs
+            or not all(type(epoch) is int for epoch in epochs)
+        ):
+            raise InputError(
+                f'optim_wrapper.schedule.push_epochs={epochs!r}: give a list of epochs, such as '
+                '[10,20,30]'
+            )
+        late = [epoch for epoch in epochs if not 0 <= epoch < self.epochs]
+        if late:
+            raise InputError(
+                f'optim_wrapper.schedule.push_epochs has {late}, but the epochs run from 0 to '
+                f'{self.epochs - 1}: raise schedule.epochs or change the push epochs'
+            )
+
+    def _pushes_after(self, epoch: int) -> bool:
+        if self.push_epochs is not None:
+            return epoch in self.push_epochs
+        return epoch >= self.push_start and epoch % self.push_interval == 0
+
+    def phases(self, solves_last_layer: bool = False) -> list[dict]:
+        """The same as the list of phases that ``optim_wrapper.schedule`` takes as well.
+
+        Args:
+            solves_last_layer: Whether the stage 'last_layer' is a solver, which has no epochs.
+        """
+        last_layer = dict(stage='last_layer')
+        if not solves_last_layer:
+            last_layer |= dict(epochs=self.last_layer_epochs, restart=True)
+        phases, first = [], 0
+        for epoch in range(self.epochs):
+            push = self._pushes_after(epoch)
+            if push or epoch + 1 in (self.warm_epochs, self.epochs):
+                stage = 'warm' if epoch < self.warm_epochs else 'joint'
+                phases.append(dict(stage=stage, epochs=epoch + 1 - first, push=push))
+                first = epoch + 1
+            if push and self.last_layer_epochs:
+                phases.append(last_layer)
+        return phases
