@@ -1,14 +1,18 @@
 import copy
+import math
 
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.model import BaseModule
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from mmpretrain.structures import DataSample
+from torch import nn
 
 from mmproto.errors import InputError
-from tests.toy import STAGES, loader, model_config, train_config
+from tests.toy import RECIPE, STAGES, loader, model_config, train_config
 
 GROUPS_OF_STAGE = {
     'warm': {'neck', 'prototypes'},
@@ -33,7 +37,10 @@ class WatchEpochs(Hook):
 
     def before_train_epoch(self, runner):
         self.before = copy.deepcopy(dict(runner.model.named_parameters()))
-        self.rates = {key: rate[0] for key, rate in runner.optim_wrapper.get_lr().items()}
+
+    def before_train_iter(self, runner, batch_idx, **kwargs):
+        if batch_idx == 0:
+            self.rates = {key: rate[0] for key, rate in runner.optim_wrapper.get_lr().items()}
 
     def after_train_epoch(self, runner):
         moved = {
@@ -69,25 +76,72 @@ def test_only_the_groups_of_the_stage_move(tmp_path):
     assert bool(runner.model.head.prototypes_are_patches)
 
 
-def test_a_resumed_run_ends_where_the_whole_one_does(tmp_path):
-    whole, _ = train(train_config(tmp_path / 'whole', param_scheduler=SCHEDULERS))
-    cut = train_config(tmp_path / 'cut', param_scheduler=SCHEDULERS)
-    runner = Runner.from_cfg(copy.deepcopy(cut))
+def check_resumed(tmp_path, after, **changes):
+    """A run that stops after some epochs and goes on has to end where the whole one does."""
+
+    def config(name):
+        one = train_config(tmp_path / name, **copy.deepcopy(changes))
+        one['experiment_name'] = f'{tmp_path.name}_{name}'
+        return one
+
+    whole, epochs = train(config('whole'))
+    runner = Runner.from_cfg(config('cut'))
 
     class Stop(Hook):
         priority = 'LOWEST'
 
         def after_train_epoch(self, runner):
-            runner.train_loop.stop_training = runner.epoch == 3  # pushed and saved
+            runner.train_loop.stop_training = runner.epoch == after - 1  # pushed and saved
 
     runner.register_hook(Stop())
     runner.train()
-    cut['experiment_name'] = 'resumed'
-    resumed, epochs = train({**cut, 'resume': True})
-    assert [stage for stage, _, _ in epochs] == ['last_layer'] * 2
+    again = {**config('resumed'), 'work_dir': str(tmp_path / 'cut'), 'resume': True}
+    resumed, later = train(again)
+    assert later == epochs[after:]
     expected = whole.model.state_dict()
     for name, value in resumed.model.state_dict().items():
         assert torch.equal(value, expected[name]), name
+
+
+def test_a_resumed_run_ends_where_the_whole_one_does(tmp_path):
+    check_resumed(tmp_path, after=4, param_scheduler=SCHEDULERS)
+
+
+RESTARTS = dict(
+    optim_wrapper={
+        **RECIPE['optim_wrapper'],
+        'schedule': [
+            dict(stage='joint', epochs=2, push=True),
+            dict(stage='last_layer', epochs=2, restart=True),
+            dict(stage='joint', epochs=2, push=True),
+            dict(stage='last_layer', epochs=3, restart=True),
+        ],
+    },
+    param_scheduler=dict(
+        joint=[dict(type='CosineAnnealingLR', by_epoch=False)],
+        last_layer=[dict(type='CosineAnnealingLR')],
+    ),
+)
+
+
+# the first restart, one within it, between two runs of a stage, the last restart, one within it
+@pytest.mark.parametrize('after', [2, 3, 5, 6, 7])
+def test_so_does_one_whose_schedulers_restart(tmp_path, after):
+    check_resumed(tmp_path, after, **RESTARTS)
+
+
+def cosine(step, length):
+    return (1 + math.cos(math.pi * step / length)) / 2
+
+
+def test_a_cosine_ends_with_its_stage_or_with_its_phase_if_that_restarts(tmp_path):
+    _, epochs = train(train_config(tmp_path, **copy.deepcopy(RESTARTS)))
+    joint = [rates['backbone.lr'] for stage, _, rates in epochs if stage == 'joint']
+    last = [rates['last_layer.lr'] for stage, _, rates in epochs if stage == 'last_layer']
+    # three iterations an epoch, twelve of the stage: it goes on after the push
+    assert joint == pytest.approx([1e-4 * cosine(step, 12) for step in (0, 3, 6, 9)])
+    expected = [*(cosine(step, 2) for step in range(2)), *(cosine(step, 3) for step in range(3))]
+    assert last == pytest.approx([1e-4 * value for value in expected])
 
 
 def test_a_scheduler_counts_the_epochs_of_its_own_stage(tmp_path):
@@ -106,7 +160,7 @@ def test_a_scheduler_counts_the_epochs_of_its_own_stage(tmp_path):
     joint = [rates['backbone.lr'] for stage, _, rates in epochs if stage == 'joint']
     last = [rates['last_layer.lr'] for stage, _, rates in epochs if stage == 'last_layer']
     assert joint == pytest.approx([1e-4, 1e-5, 1e-5, 1e-6, 1e-6])
-    assert last == pytest.approx([1e-4, 5e-5, 2.5e-5, 1.25e-5])
+    assert last == pytest.approx([1e-4, 5e-5, 1e-4, 5e-5])  # anew after each push
 
 
 def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path):
@@ -188,7 +242,7 @@ def constructor(**changes):
 @pytest.mark.parametrize(
     ('stages', 'message'),
     [
-        ({**STAGES, 'cold': {}}, r"stages has \['cold'\]"),
+        ({**STAGES, 'cold': {}}, r'stages\.cold has nothing to train'),
         (dict(warm=STAGES['warm'], joint=STAGES['joint']), r"lacks \['last_layer'\]"),
         ({**STAGES, 'warm': dict(head=dict(lr=1))}, r"stages\.warm has \['head'\]"),
         ({**STAGES, 'warm': {}}, r'stages\.warm has nothing to train'),
@@ -197,6 +251,176 @@ def constructor(**changes):
 def test_wrong_stages_are_refused(stages, message):
     with pytest.raises(InputError, match=message):
         constructor(stages=stages)(MODELS.build(model_config()))
+
+
+@MODELS.register_module()
+class ThreeLayers(BaseModule):
+    """Three convolutions with batch norm."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            *(
+                nn.Sequential(nn.Conv2d(3, 3, 3, stride=2, padding=1), nn.BatchNorm2d(3), nn.ReLU())
+                for _ in range(3)
+            )
+        )
+
+    def forward(self, x):
+        return (self.layers(x),)
+
+
+def three_layers(**stage):
+    """A classifier of three layers and the wrapper of a schedule with this stage alone."""
+    model = MODELS.build({**model_config(), 'backbone': dict(type='ThreeLayers')})
+    wrapper = constructor(
+        schedule=[dict(stage='tune', epochs=1, push=True)], stages=dict(tune=stage)
+    )(model)
+    wrapper.activate('tune', model, iterations=1)
+    return model, wrapper
+
+
+def convolution_rates(model, wrapper):
+    """Learning rate of the convolution of each layer, 0 for one that does not train."""
+    rates = {
+        id(parameter): group['lr']
+        for group in wrapper.active.optimizer.param_groups
+        for parameter in group['params']
+    }
+    return [rates.get(id(layer[0].weight), 0) for layer in model.backbone.layers]
+
+
+def test_the_first_layers_can_be_frozen():
+    model, wrapper = three_layers(backbone=dict(lr=0.1, frozen_layers=2))
+    assert convolution_rates(model, wrapper) == [0, 0, 0.1]
+    trained = {name for name, p in model.backbone.named_parameters() if p.requires_grad}
+    assert {name.split('.')[1] for name in trained} == {'2'}
+    assert len(trained) == 4
+    assert not model.head.prototype_vectors.requires_grad
+
+
+def test_learning_rates_decay_by_layer_and_the_largest_is_logged():
+    model, wrapper = three_layers(backbone=dict(lr=0.8, layer_decay=0.5), neck=dict(lr=0.01))
+    assert convolution_rates(model, wrapper) == pytest.approx([0.2, 0.4, 0.8])
+    assert wrapper.get_lr() == {
+        'lr': [0.8, 0.01],
+        'backbone.lr': [0.8],
+        'neck.lr': [0.01],
+        'prototypes.lr': [0.0],
+        'last_layer.lr': [0.0],
+    }
+
+
+def test_they_decay_from_the_optimizers_own_rate_and_spare_the_frozen_layers():
+    model, wrapper = three_layers(
+        optimizer=dict(type='SGD', lr=0.4), backbone=dict(layer_decay=0.5, frozen_layers=1)
+    )
+    assert convolution_rates(model, wrapper) == pytest.approx([0, 0.2, 0.4])
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(frozen_layers=3), r'backbone\.frozen_layers=3: the backbone has 3 layers, .* 0 to 2'),
+        (dict(frozen_layers=-1), r'frozen_layers=-1'),
+        (dict(layer_decay=1.5), r'backbone\.layer_decay=1\.5: give a number above 0'),
+        (dict(layer_decay=0), r'layer_decay=0'),
+    ],
+)
+def test_wrong_layers_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        three_layers(backbone=dict(lr=0.1, **settings))
+
+
+def test_a_stage_can_have_an_optimizer_of_its_own():
+    stages = {**STAGES, 'joint': {**STAGES['joint'], 'optimizer': dict(type='AdamW', eps=0.5)}}
+    wrapper = constructor(stages=stages)(MODELS.build(model_config()))
+    kinds = {stage: type(one.optimizer) for stage, one in wrapper.items()}
+    assert kinds == dict(
+        warm=torch.optim.Adam, joint=torch.optim.AdamW, last_layer=torch.optim.Adam
+    )
+    assert wrapper['joint'].optimizer.param_groups[0]['eps'] == 0.5
+    assert wrapper['joint'].optimizer.param_groups[0]['weight_decay'] == 1e-3
+
+
+class WatchNorms(Hook):
+    """Notes in which epochs the statistics of batch norm move."""
+
+    def __init__(self):
+        self.moved = []
+
+    def before_train_epoch(self, runner):
+        self.before = [layer[1].running_mean.clone() for layer in runner.model.backbone.layers]
+
+    def after_train_epoch(self, runner):
+        norms = [layer[1] for layer in runner.model.backbone.layers]
+        assert all(norm.training for norm, moved in zip(norms, self.norms_moved(norms)) if moved)
+        self.moved.append(self.norms_moved(norms))
+
+    def norms_moved(self, norms):
+        return [not torch.equal(a.running_mean, b) for a, b in zip(norms, self.before)]
+
+
+@pytest.mark.parametrize('norm_eval', [False, True])
+def test_batch_norm_of_what_does_not_train_can_stand_still(tmp_path, norm_eval):
+    config = train_config(tmp_path)
+    config['model']['backbone'] = dict(type='ThreeLayers')
+    config['optim_wrapper'].update(
+        schedule=[dict(stage='tune', epochs=1, push=True), dict(stage='head', epochs=1)],
+        stages=dict(
+            tune=dict(norm_eval=norm_eval, backbone=dict(lr=0.1, frozen_layers=1)),
+            head=dict(norm_eval=norm_eval, last_layer=dict(lr=0.1)),
+        ),
+    )
+    runner = Runner.from_cfg(config)
+    watch = WatchNorms()
+    runner.register_hook(watch, priority='VERY_HIGH')
+    runner.train()
+    if norm_eval:
+        assert watch.moved == [[False, True, True], [False] * 3]
+    else:
+        assert watch.moved == [[True] * 3] * 2
+
+
+@pytest.mark.parametrize('counts', [1, 3])
+def test_the_prototypes_constraint_holds_after_every_step(monkeypatch, counts):
+    model = MODELS.build(model_config())
+    steps = []
+
+    def constrain():
+        steps.append(model.head.prototype_vectors.detach().clone())
+
+    monkeypatch.setattr(model.head, 'constrain', constrain)
+    wrapper = constructor(accumulative_counts=counts)(model)
+    for stage, expected in (('warm', 7), ('joint', 7), ('last_layer', 0)):
+        steps.clear()
+        wrapper.activate(stage, model, iterations=7)
+        for _ in range(7):
+            images = torch.rand(3, 3, 16, 16)
+            samples = [DataSample().set_gt_label(label) for label in range(3)]
+            wrapper.update_params(sum(model.loss(images, samples).values()))
+            if steps:  # what was constrained is what the step gave
+                assert torch.equal(steps[-1], model.head.prototype_vectors)
+        assert len(steps) == math.ceil(expected / counts)
+
+
+def test_stages_have_free_names(tmp_path):
+    config = train_config(tmp_path)
+    config['optim_wrapper'].update(
+        schedule=[
+            dict(stage='neck first', epochs=1),
+            dict(stage='all', epochs=2, push=True),
+        ],
+        stages={
+            'neck first': dict(neck=dict(lr=0.1)),
+            'all': {group: dict(lr=0.01) for group in GROUPS_OF_STAGE['joint'] | {'last_layer'}},
+        },
+    )
+    _, epochs = train(config)
+    assert [(stage, moved) for stage, moved, _ in epochs] == [
+        ('neck first', {'neck'}),
+        *[('all', {'backbone', 'neck', 'prototypes', 'last_layer'})] * 2,
+    ]
 
 
 def test_what_the_user_froze_stays_frozen():
@@ -227,6 +451,10 @@ def test_what_the_user_froze_stays_frozen():
         ),
         (dict(custom_hooks=[dict(type='PrototypePushHook'), dict(type='EMAHook')]), 'EMAHook'),
         (dict(custom_hooks=[]), 'nothing would push the prototypes'),
+        (
+            dict(param_scheduler=dict(cold=[dict(type='StepLR', step_size=1)])),
+            r"param_scheduler has \['cold'\]: the stages",
+        ),
         (dict(train_cfg=dict(by_epoch=True, max_epochs=3)), 'StagedTrainLoop'),
     ],
 )

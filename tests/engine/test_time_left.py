@@ -3,12 +3,13 @@ import re
 import pytest
 from mmengine.runner import Runner
 
-from mmproto.engine.schedule import Schedule
+from mmproto.engine import Phase, Schedule
 from mmproto.engine.time_left import TimeLeft
 from tests.toy import train_config
 
-# warm, joint, joint + push, last_layer x 2, joint, joint + push, last_layer x 2
-SCHEDULE = Schedule(warm_epochs=1, epochs=5, push_epochs=[2, 4], last_layer_epochs=2)
+LAST = Phase('tune', 2)
+JOINT = Phase('joint', 2, push=True)
+SCHEDULE = Schedule((Phase('begin', 1), JOINT, LAST, JOINT, LAST))
 
 
 def timed(starts, first=0, schedule=SCHEDULE):
@@ -17,14 +18,6 @@ def timed(starts, first=0, schedule=SCHEDULE):
     for epoch, now in enumerate(starts, first):
         time_left.epoch_starts(epoch, now)
     return time_left
-
-
-def test_the_schedule_is_the_one_that_the_figures_are_of():
-    assert SCHEDULE.stages == (
-        'warm', 'joint', 'joint', 'last_layer', 'last_layer',
-        'joint', 'joint', 'last_layer', 'last_layer',
-    )  # fmt: skip
-    assert SCHEDULE.pushes == {2, 6}
 
 
 def test_nothing_is_said_before_an_epoch_was_timed():
@@ -36,12 +29,12 @@ def test_nothing_is_said_before_an_epoch_was_timed():
 @pytest.mark.parametrize(
     ('durations', 'left', 'untimed'),
     [
-        # everything is taken for a warm epoch
-        ([10], 8 * 10, ['joint', 'last_layer', 'push']),
-        # joint epochs are timed; the nearest to last_layer is warm
-        ([10, 30], 3 * 30 + 4 * 10, ['last_layer', 'push']),
-        # the push of the third epoch took 100 more
-        ([10, 30, 130], 4 * 10 + 30 + 130, ['last_layer']),
+        # everything is taken for the first epoch
+        ([10], 8 * 10, ['joint', 'tune', 'push']),
+        # 'joint' is timed, 'tune' is taken for the mean of 10 and 30
+        ([10, 30], 3 * 30 + 4 * 20, ['tune', 'push']),
+        # the push of the third epoch took 100 more, which is not what 'tune' is like
+        ([10, 30, 130], 4 * 20 + 30 + 130, ['tune']),
         ([10, 30, 130, 4], 3 * 4 + 30 + 130, []),
         # the mean of 4 and 6, of which three are left
         ([10, 30, 130, 4, 6], 30 + 130 + 2 * 5, []),
@@ -58,10 +51,19 @@ def test_what_is_left_follows_from_what_was_timed(durations, left, untimed):
 
 
 def test_a_resumed_run_knows_what_it_has_timed_itself():
-    time_left = timed([500, 507], first=4)  # one epoch of the last layer
+    time_left = timed([500, 507], first=4)  # one epoch of 'tune'
     assert time_left.left(5) == 2 * 7 + 2 * 7
     assert time_left.untimed(5) == ['joint', 'push']
     assert time_left.in_words(5) == 'about 28 s left (joint, push not timed yet)'
+
+
+def test_a_solver_counts_with_the_epoch_before_it():
+    pushed = Phase('joint', 2, push=True)
+    time_left = timed([0, 10], schedule=Schedule((pushed, Phase('solve'), pushed, Phase('solve'))))
+    assert time_left.untimed(1) == ['push', 'solve']
+    time_left.epoch_starts(2, 60)
+    assert time_left.left(2) == 10 + 50
+    assert time_left.untimed(2) == []
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_a_resumed_run_knows_what_it_has_timed_itself():
     ],
 )
 def test_words(seconds, words):
-    schedule = Schedule(warm_epochs=0, epochs=11, push_epochs=[0], last_layer_epochs=0)
+    schedule = Schedule((Phase('joint', 1, push=True), Phase('joint', 10)))
     assert timed([0, seconds], schedule=schedule).in_words(1) == words
 
 

@@ -35,7 +35,8 @@ def parameter_layers(backbone: nn.Module) -> dict[str, int]:
     for names, is_layer in _blocks(*_network(backbone)):
         layer += is_layer
         layers |= dict.fromkeys(names, max(layer, 0))
-    return layers
+    # what several blocks share has one name here
+    return {name: layers[name] for name, _ in backbone.named_parameters()}
 
 
 def _declared_depths(backbone: nn.Module) -> dict[str, int] | None:
