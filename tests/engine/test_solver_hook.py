@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 import pytest
 import torch
 from mmengine.runner import Runner, load_checkpoint
@@ -11,7 +13,7 @@ from tests.toy import RECIPE, STAGES, model_config, train_config
 class OnesSolver:
     """Sets the last layer to a constant, and notes what it was called with."""
 
-    calls = []
+    calls: ClassVar = []
 
     def __init__(self, value):
         self.value = value
