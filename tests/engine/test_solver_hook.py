@@ -1,11 +1,16 @@
+import os
 from typing import ClassVar
 
 import pytest
 import torch
+import torch.multiprocessing as mp
+from mmengine.config import Config
 from mmengine.runner import Runner, load_checkpoint
 from mmpretrain.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS, TASK_UTILS
 
 from mmproto.errors import InputError
+from mmproto.models import unwrap_model
+from mmproto.utils.command_line import _set_up_processes
 from tests.toy import RECIPE, STAGES, model_config, train_config
 
 
@@ -72,6 +77,28 @@ def test_a_solver_runs_after_the_push_and_before_the_checkpoint(tmp_path, calls)
     assert "Solver 'last_layer' is done: value 0.5000." in text
     assert 'is not the last thing that this schedule does' not in text
     assert text.index('Push:') < text.index("Solver 'last_layer' starts") < text.index('Saving ch')
+
+
+def train_on_two(rank, folder):
+    """One of two processes, started as tools/dist_train.sh starts it."""
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT='29627', RANK=str(rank), WORLD_SIZE='2')
+    os.environ['LOCAL_RANK'] = str(rank)
+    torch.set_num_threads(1)
+    cfg = Config(solver_config(folder, launcher='pytorch'))
+    _set_up_processes(cfg, type('Args', (), dict(local_rank=rank, launcher='pytorch')))
+    model = unwrap_model(Runner.from_cfg(cfg).train())
+    images = [images for images, _ in OnesSolver.calls]
+    torch.save((images, model.head.last_layer.weight.detach()), f'{folder}/rank{rank}.pth')
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_every_process_solves_with_its_share_of_the_data(tmp_path):
+    mp.spawn(train_on_two, (str(tmp_path),), nprocs=2)
+    for rank in range(2):
+        images, weight = torch.load(tmp_path / f'rank{rank}.pth')
+        assert images == [6, 6]
+        assert torch.equal(weight, torch.full_like(weight, 0.5))
 
 
 def test_a_schedule_with_a_solver_needs_the_hook(tmp_path):

@@ -404,6 +404,21 @@ def test_the_prototypes_constraint_holds_after_every_step(monkeypatch, counts):
         assert len(steps) == math.ceil(expected / counts)
 
 
+def test_prototypes_of_the_cosine_similarity_keep_unit_length(tmp_path):
+    config = train_config(tmp_path, model=model_config(similarity='cosine'))
+    lengths = []
+
+    class WatchLength(Hook):
+        def after_train_iter(self, runner, *args, **kwargs):
+            lengths.append(runner.model.head.prototype_vectors.flatten(1).norm(dim=1))
+
+    runner = Runner.from_cfg(config)
+    runner.register_hook(WatchLength())
+    runner.train()
+    assert len(lengths) == 6 * 3
+    torch.testing.assert_close(torch.stack(lengths), torch.ones(18, 6))
+
+
 def test_stages_have_free_names(tmp_path):
     config = train_config(tmp_path)
     config['optim_wrapper'].update(
