@@ -25,16 +25,16 @@ class OnesSolver:
 
     def __call__(self, model, dataloader):
         assert not model.training
-        assert bool(model.head.prototypes_are_patches)
         images = sum(len(batch['inputs']) for batch in dataloader)
-        self.calls.append((images, model.head.last_layer.weight.detach().clone()))
+        patches = bool(model.head.prototypes_are_patches)
+        self.calls.append((images, patches, model.head.last_layer.weight.detach().clone()))
         with torch.no_grad():
             model.head.last_layer.weight.fill_(self.value)
         return dict(value=self.value)
 
 
 SCHEDULE = [
-    dict(stage='joint', epochs=1, push=True),
+    dict(stage='joint', epochs=1),
     dict(stage='last_layer'),
     dict(stage='joint', epochs=1, push=True),
     dict(stage='last_layer'),
@@ -64,19 +64,21 @@ def test_a_solver_runs_after_the_push_and_before_the_checkpoint(tmp_path, calls)
     before = runner.model.head.last_layer.weight.detach().clone()
     runner.train()
     assert runner.epoch == 2
-    assert [images for images, _ in calls] == [12, 12]  # the push set
-    assert torch.equal(calls[0][1], before)
-    assert torch.equal(calls[1][1], torch.full_like(before, 0.5))
+    # the push set, without a push and after one
+    assert [call[:2] for call in calls] == [(12, False), (12, True)]
+    assert torch.equal(calls[0][2], before)
+    assert torch.equal(calls[1][2], torch.full_like(before, 0.5))
     for epoch in (1, 2):
         model = MODELS.build(model_config())
         load_checkpoint(model, str(tmp_path / f'epoch_{epoch}.pth'))
         assert torch.equal(model.head.last_layer.weight, torch.full_like(before, 0.5))
-        assert bool(model.head.prototypes_are_patches)
+        assert bool(model.head.prototypes_are_patches) == (epoch == 2)
     (log,) = tmp_path.glob('*/*.log')
     text = log.read_text()
     assert "Solver 'last_layer' is done: value 0.5000." in text
     assert 'is not the last thing that this schedule does' not in text
-    assert text.index('Push:') < text.index("Solver 'last_layer' starts") < text.index('Saving ch')
+    lines = ("Solver 'last_layer' starts", 'Saving checkpoint')
+    assert text.index('Push:') < text.rindex(lines[0]) < text.rindex(lines[1])
 
 
 def train_on_two(rank, folder):
@@ -87,7 +89,7 @@ def train_on_two(rank, folder):
     cfg = Config(solver_config(folder, launcher='pytorch'))
     _set_up_processes(cfg, type('Args', (), dict(local_rank=rank, launcher='pytorch')))
     model = unwrap_model(Runner.from_cfg(cfg).train())
-    images = [images for images, _ in OnesSolver.calls]
+    images = [images for images, *_ in OnesSolver.calls]
     torch.save((images, model.head.last_layer.weight.detach()), f'{folder}/rank{rank}.pth')
     torch.distributed.destroy_process_group()
 

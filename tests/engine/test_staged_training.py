@@ -255,14 +255,18 @@ def test_wrong_stages_are_refused(stages, message):
 
 @MODELS.register_module()
 class ThreeLayers(BaseModule):
-    """Three convolutions with batch norm."""
+    """Three convolutions with batch norm, of which the last has parameters."""
 
     def __init__(self):
         super().__init__()
         self.layers = nn.Sequential(
             *(
-                nn.Sequential(nn.Conv2d(3, 3, 3, stride=2, padding=1), nn.BatchNorm2d(3), nn.ReLU())
-                for _ in range(3)
+                nn.Sequential(
+                    nn.Conv2d(3, 3, 3, stride=2, padding=1),
+                    nn.BatchNorm2d(3, affine=layer == 2),
+                    nn.ReLU(),
+                )
+                for layer in range(3)
             )
         )
 
