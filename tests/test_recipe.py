@@ -36,10 +36,10 @@ HEAD = dict(
 )
 LOSS = dict(
     type='ProtoPNetLoss',
-    cross_entropy_weight=1.0,
-    cluster_weight=0.8,
-    separation_weight=-0.08,
-    l1_weight=1e-4,
+    cls=dict(type='CrossEntropyCost', weight=1.0),
+    cluster=dict(type='ClusterCost', weight=0.8),
+    separation=dict(type='SeparationCost', weight=0.08),
+    l1=dict(type='L1Cost', weight=1e-4),
 )
 PREPROCESSOR = dict(
     num_classes=200, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
