@@ -1,6 +1,7 @@
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
+from torch.utils.data import DataLoader
 
 from mmproto.engine.hooks.push_hook import PrototypePushHook
 from mmproto.models import unwrap_model
@@ -50,5 +51,5 @@ class SolverHook(Hook):
             )
 
     @staticmethod
-    def _push_dataloader(runner: Runner):
+    def _push_dataloader(runner: Runner) -> DataLoader:
         return next(hook for hook in runner.hooks if isinstance(hook, PrototypePushHook)).dataloader
