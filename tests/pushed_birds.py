@@ -9,8 +9,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, save_checkpoint
 from mmpretrain import get_model
 
-from mmproto.apis import push_prototypes
 from mmproto.datasets.birds import make_birds
+from tests.pushing import push_to
 
 CONFIG = Path(__file__).parents[1] / 'configs/protopnet/resnet10t_birds.py'
 WICKED = [
@@ -47,7 +47,7 @@ def checkpoint_fixture(config, tmp_path_factory):
 def push_and_save(model, config, folder, names=()):
     """What a training would leave, with the pictures of the push; the first classes renamed."""
     dataloader = Runner.build_dataloader(config.push_dataloader)
-    push_prototypes(model, dataloader, folder / 'prototypes' / 'epoch_1')
+    push_to(folder / 'prototypes' / 'epoch_1', model, dataloader, epoch=1)
     classes = [*names, *dataloader.dataset.metainfo['classes'][len(names) :]]
     meta = dict(dataset_meta=dict(classes=classes))
     save_checkpoint(dict(meta=meta, state_dict=model.state_dict()), str(folder / 'epoch_1.pth'))

@@ -28,8 +28,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 import mmproto  # noqa: F401
-from mmproto.apis import ProtoPNetInferencer
-from mmproto.engine.push import push_prototypes
+from mmproto.apis import ProtoPNetInferencer, push_prototypes, write_prototypes
 from mmproto.errors import InputError
 from mmproto.utils.command_line import one_line_errors
 
@@ -128,7 +127,9 @@ def time_push(args, model, dataset):
             {
                 'bare forward pass': forward,
                 'push': lambda: push_prototypes(model, loader),
-                'push with pictures': lambda: push_prototypes(model, loader, folder),
+                'push and draw': lambda: write_prototypes(
+                    model, push_prototypes(model, loader), dataset, folder
+                ),
             },
             args.repeats,
         )
@@ -172,7 +173,8 @@ def time_explanations(args, model, dataset, folder):
     nothing = dict(type='CustomDataset', data_root=str(folder / 'none'), pipeline=pipeline)
     model._config = Config(dict(test_dataloader=dict(dataset=nothing)))
     model._dataset_meta = dataset.metainfo
-    push_prototypes(model, in_order(args, dataset), folder / 'prototypes')
+    nearest = push_prototypes(model, in_order(args, dataset))
+    write_prototypes(model, nearest, dataset, folder / 'prototypes')
     files = [str(folder / f'{number}.jpg') for number in range(EXPLAINED)]
     for number, file in enumerate(files):
         picture = dataset[number % len(dataset)]['inputs'].permute(1, 2, 0).numpy()

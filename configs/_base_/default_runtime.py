@@ -10,7 +10,11 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='VisualizationHook', enable=False),
 )
-custom_hooks = [dict(type='PrototypePushHook'), dict(type='SolverHook')]
+custom_hooks = [
+    dict(type='PrototypePushHook'),
+    dict(type='SolverHook'),
+    dict(type='PrototypeVisualizationHook'),
+]
 
 env_cfg = dict(
     cudnn_benchmark=False,

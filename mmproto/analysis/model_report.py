@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmproto.engine.push_record import PushRecord
 from mmproto.explanation.explanation import SHOWN
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.functional import Box
@@ -96,29 +97,6 @@ class PrototypeStatistics:
 
 
 @dataclass(frozen=True)
-class PushRecord:
-    """What a push did, as its folder and the log tell.
-
-    Attributes:
-        name: Name of the push's folder, 'epoch_32'.
-        prototypes: Number of prototypes.
-        patches: On how many patches they are.
-        mean_distance: How far they were from their patches, squared, on average.
-        greatest_distance: The same, at most.
-        before: Accuracy before the push, in percent, None if the log does not tell.
-        after: Accuracy after the push, in percent, likewise.
-    """
-
-    name: str
-    prototypes: int
-    patches: int
-    mean_distance: float
-    greatest_distance: float
-    before: float | None
-    after: float | None
-
-
-@dataclass(frozen=True)
 class PartAgreement:
     """Whether prototypes look at what they should, where part locations tell.
 
@@ -173,7 +151,7 @@ class ModelReport:
         right: Explained test images that were classified correctly.
         mistakes: Explained test images that were not, the most confident mistake first.
         again: The explained images by another attribution, by their names; empty if none.
-        pushes: Every push that left a folder, in order.
+        pushes: Every push that left its record, in order.
         truth: How well boxes and parts agree, None where the data knows no parts.
         latent: The map of the latent space.
         warning: What has to be said first of all, None if nothing.

@@ -1,6 +1,7 @@
 """What a Python user calls."""
 
 from mmproto.apis.inferencer import ProtoPNetInferencer
-from mmproto.engine.push import PushReport, push_prototypes
+from mmproto.engine.push import push_prototypes
+from mmproto.visualization.prototype_files import write_prototypes
 
-__all__ = ['ProtoPNetInferencer', 'PushReport', 'push_prototypes']
+__all__ = ['ProtoPNetInferencer', 'push_prototypes', 'write_prototypes']

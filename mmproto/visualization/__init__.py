@@ -1,0 +1,3 @@
+from mmproto.visualization.prototype_hook import PrototypeVisualizationHook
+
+__all__ = ['PrototypeVisualizationHook']

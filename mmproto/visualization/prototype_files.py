@@ -1,126 +1,91 @@
-"""Writes what the prototypes are: pictures of each, and one file that says where they come from."""
+"""Writes what the prototypes are: images of each, and one file that says where they come from."""
 
 import json
+import os
+import re
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-import cv2
-import numpy as np
-import torch
-from mmengine.dist import all_gather_object, get_dist_info
+from mmengine.dist import get_dist_info
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmproto.datasets.checks import class_name
-from mmproto.explanation.high_activation import high_activation_box, upsample
-from mmproto.functional import NearestPatch, ReceptiveField
-from mmproto.models.backbones.receptive_field import backbone_receptive_field
+from mmproto.analysis.prototype_records import activation_maps, prototype_records
+from mmproto.engine.push_record import PushRecord, epoch_folders
+from mmproto.explanation.high_activation import upsample
+from mmproto.functional import Box, NearestPatch
 from mmproto.utils.files import whole_file
-from mmproto.visualization.drawing import draw_box, heat_map, save
+from mmproto.visualization.drawing import save
+from mmproto.visualization.prototype_images import draw_prototype, to_bgr
 
-ENDS = ('top', 'bottom', 'left', 'right')
-
-
-@dataclass(frozen=True)
-class PrototypeRecord:
-    """An entry of ``prototypes.json``.
-
-    Attributes:
-        prototype: Number of the prototype.
-        class_index: Its class, -1 for none.
-        class_name: The name of its class, if the data set knows it.
-        image: Path of the training image that it is a patch of, if it has one.
-        image_index: Number of that image in the push set.
-        image_size: Height and width of the image as the network saw it, in pixels.
-        box: Top, bottom, left and right of the patch in that image, ends exclusive, by name.
-        receptive_field: The same of all the pixels that the patch is computed from, if the
-            backbone is of a family that :func:`backbone_receptive_field` knows.
-        location: Row and column of the patch in the feature map.
-        distance: Squared distance of the prototype to the patch before it was pushed onto it.
-    """
-
-    prototype: int
-    class_index: int
-    class_name: str | None
-    image: str | None
-    image_index: int
-    image_size: tuple[int, int]
-    box: dict[str, int]
-    receptive_field: dict[str, int] | None
-    location: tuple[int, int]
-    distance: float
+IMAGE = re.compile(r'\d{5,}_(image|crop|heat)\.jpg')
 
 
 def write_prototypes(
-    model: nn.Module, nearest: NearestPatch, dataset: Dataset, out_dir: Path
+    model: nn.Module, nearest: NearestPatch, dataset: Dataset, folder: Path | str
 ) -> None:
-    """Write three pictures of each prototype, and ``prototypes.json``.
+    """Write ``prototypes.json``, see :class:`PrototypeRecord`, and draw each prototype.
 
     ``00012_image.jpg`` is the training image with the prototype's box, ``00012_crop.jpg`` what is
     in the box, ``00012_heat.jpg`` the similarity of every place of the image to the prototype.
-    Each process writes its share of the pictures.
+    Each process draws its share and waits for no other; an image is loaded once, for all of its
+    prototypes.
 
     Args:
         model: The classifier, pushed.
-        nearest: What the push found.
+        nearest: What the push found, see :func:`push_prototypes`.
         dataset: The push set.
-        out_dir: The folder, made if it is not there.
+        folder: Where to, made if it is not there.
+
+    Raises:
+        OSError: If something cannot be written.
     """
-    out_dir.mkdir(parents=True, exist_ok=True)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     rank, world_size = get_dist_info()
-    image_of = nearest.image.cpu()
-    maps = model.head.score_maps(nearest.distance_map[None])[0].detach().cpu().numpy()
-    field = backbone_receptive_field(model.backbone)
-
-    def picture(index: int) -> list[PrototypeRecord]:
-        image = dataset[index]['inputs'].permute(1, 2, 0).numpy()
-        if image.shape[2] == 1:
-            image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-        of_image = (image_of == index).nonzero().flatten().tolist()
-        return [_picture(j, image, maps[j], model.head, field, dataset, out_dir) for j in of_image]
-
-    # An image is loaded once, for all of its prototypes.
-    images = image_of.unique().tolist()[rank::world_size]
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        records = [record for found in pool.map(picture, images) for record in found]
-    records = [record for share in all_gather_object(records) for record in share]
+    records = prototype_records(model, nearest, dataset)
     if rank == 0:
-        records.sort(key=lambda record: record.prototype)
         text = json.dumps([asdict(record) for record in records], indent=1)
-        with whole_file(out_dir / 'prototypes.json') as file:
+        with whole_file(folder / 'prototypes.json') as file:
             file.write_text(text, encoding='utf-8')
+    maps = activation_maps(model.head, nearest)
+    of_image = defaultdict(list)
+    for record in records:
+        of_image[record.image_index].append(record)
+
+    def draw(index: int) -> None:
+        image = to_bgr(dataset[index]['inputs'])
+        for record in of_image[index]:
+            activation = upsample(maps[record.prototype], image.shape[:2])
+            drawn = draw_prototype(image, activation, Box(**record.box))
+            stem = f'{folder}/{record.prototype:05d}'
+            save(f'{stem}_image.jpg', drawn.image)
+            save(f'{stem}_crop.jpg', drawn.crop)
+            save(f'{stem}_heat.jpg', drawn.heat)
+
+    with ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // world_size)) as pool:
+        for _ in pool.map(draw, sorted(of_image)[rank::world_size]):
+            pass
 
 
-def _picture(
-    prototype: int,
-    image: np.ndarray,
-    similarity_map: np.ndarray,
-    head: nn.Module,
-    field: ReceptiveField | None,
-    dataset: Dataset,
-    out_dir: Path,
-) -> PrototypeRecord:
-    """Write the pictures of one prototype, and say where it comes from."""
-    activation = upsample(similarity_map, image.shape[:2])
-    box = high_activation_box(activation)
-    top, bottom, left, right = box
-    stem = f'{out_dir}/{prototype:05d}'
-    save(f'{stem}_image.jpg', draw_box(image, box))
-    save(f'{stem}_crop.jpg', image[top:bottom, left:right])
-    save(f'{stem}_heat.jpg', heat_map(image, activation))
-    label, index = int(head.prototype_class[prototype]), int(head.prototype_image[prototype])
-    location = tuple(head.prototype_location[prototype].tolist())
-    patch_size = tuple(head.prototype_vectors.shape[2:])
-    return PrototypeRecord(
-        prototype=prototype,
-        class_index=label,
-        class_name=class_name(dataset, label),
-        image=dataset.get_data_info(index).get('img_path'),
-        image_index=index,
-        image_size=image.shape[:2],
-        box=dict(zip(ENDS, box)),
-        receptive_field=field and dict(zip(ENDS, field.box(location, image.shape[:2], patch_size))),
-        location=location,
-        distance=float(head.prototype_distance[prototype]),
-    )
+def remove_older_images(work_dir: Path | str, epoch: int, keep: int) -> None:
+    """Remove the images of all but the last pushes of a training; what they did stays recorded.
+
+    Only images are removed, and only from folders with a ``push.json``.
+
+    Args:
+        work_dir: The training's working directory.
+        epoch: The epoch of the last push that counts; later folders are of another run.
+        keep: How many pushes keep their images.
+    """
+    folders = [
+        folder
+        for number, folder in epoch_folders(work_dir).items()
+        if number <= epoch and (folder / PushRecord.FILE).is_file()
+    ]
+    for folder in folders[:-keep]:
+        for file in folder.iterdir():
+            if IMAGE.fullmatch(file.name):
+                file.unlink()

@@ -12,9 +12,11 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
+from mmproto.engine.push_record import epoch_folders
 from mmproto.errors import InputError
 from mmproto.explanation.attribution import find_attribution
 from mmproto.explanation.high_activation import high_activation_box
+from mmproto.functional import Box
 from mmproto.visualization.drawing import draw_box, heat_map
 
 
@@ -89,6 +91,8 @@ class SavedPictures:
         if not all(key in records for key in keys):
             raise InputError(f'{folder} shows the prototypes of another push than this model has')
         self.records = [records[key] for key in keys]
+        if not any(folder.glob('*_crop.jpg')):
+            raise InputError(f'{folder} has no images of the prototypes any more')
         self.folder = folder
         self.origin = f'Prototypes are shown by the pictures saved at the push, in {folder}.'
 
@@ -139,13 +143,7 @@ class TrainingPictures:
             return None
         picture = data['inputs'][0]
         (activation,) = self.attribution(self.model, picture, similarity, [prototype])
-        box = high_activation_box(activation)
-        top, bottom, left, right = box
-        return PrototypePictures(
-            image=draw_box(image, box),
-            crop=image[top:bottom, left:right],
-            heat=heat_map(image, activation),
-        )
+        return draw_prototype(image, activation, high_activation_box(activation))
 
     def path(self, prototype: int) -> str | None:
         """As the data set says."""
@@ -169,6 +167,21 @@ class NoPictures:
         """None."""
 
 
+def draw_prototype(image: np.ndarray, activation: np.ndarray, box: Box) -> PrototypePictures:
+    """Draw a prototype.
+
+    Args:
+        image: The training image that it is a patch of (height, width, 3), uint8, BGR.
+        activation: Similarity of every pixel to it (height, width).
+        box: The part of the image that it is.
+    """
+    return PrototypePictures(
+        image=draw_box(image, box),
+        crop=image[box.top : box.bottom, box.left : box.right],
+        heat=heat_map(image, activation),
+    )
+
+
 def to_bgr(inputs: torch.Tensor) -> np.ndarray:
     """An input (C, H, W), uint8, as a picture (H, W, 3) in OpenCV's order."""
     image = np.ascontiguousarray(inputs.permute(1, 2, 0).numpy())
@@ -180,13 +193,6 @@ def push_folders(checkpoint: Path) -> Iterator[Path]:
     beside = checkpoint.parent
     yield from (checkpoint.with_name(f'{checkpoint.stem}_prototypes'), beside / 'prototypes')
     yield from reversed(epoch_folders(beside).values())
-
-
-def epoch_folders(work_dir: Path) -> dict[int, Path]:
-    """The folders that the pushes of a training have left, by epoch and in that order."""
-    folders = work_dir.glob('prototypes/epoch_*')
-    numbered = {int(path.name[6:]): path for path in folders if path.name[6:].isdecimal()}
-    return dict(sorted(numbered.items()))
 
 
 def find_saved(head: nn.Module, folders: Iterable[Path]) -> SavedPictures | None:

@@ -68,7 +68,7 @@ def test_the_figures_are_those_of_the_test_set(report, inferencer, config):
     assert (report.config, report.checkpoint) == ('resnet10t_birds.py', 'epoch_1.pth')
     assert report.classes == inferencer.classes
     assert report.warning is None
-    assert [push.name for push in report.pushes] == ['epoch_1']
+    assert [push.epoch for push in report.pushes] == [1]
     assert len(report.latent.label) == 60 + 24 + 12
 
 

@@ -4,7 +4,6 @@ import torch
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 
-from mmproto.apis import push_prototypes
 from mmproto.errors import InputError
 from mmproto.visualization.prototype_images import (
     NoPictures,
@@ -13,6 +12,7 @@ from mmproto.visualization.prototype_images import (
     find_saved,
     push_folders,
 )
+from tests.pushing import push_to
 from tests.toy import loader, model_config
 
 
@@ -26,9 +26,9 @@ def pushed(tmp_path, dataloader):
     """A model, pushed twice in a row as in a training; the folder of its working directory."""
     torch.manual_seed(0)
     model = MODELS.build(model_config())
-    push_prototypes(model, dataloader, tmp_path / 'prototypes' / 'epoch_9')
+    push_to(tmp_path / 'prototypes' / 'epoch_9', model, dataloader)
     torch.nn.init.uniform_(model.head.prototype_vectors)
-    push_prototypes(model, dataloader, tmp_path / 'prototypes' / 'epoch_10')
+    push_to(tmp_path / 'prototypes' / 'epoch_10', model, dataloader)
     return model, tmp_path
 
 
@@ -67,7 +67,7 @@ def test_pruning_mixes_no_pictures(pushed):
 def test_training_images_show_what_the_push_has_saved(pushed, dataloader):
     model, folder = pushed
     # A push draws how similar a prototype was before it moved: here it moves no more.
-    push_prototypes(model, dataloader, folder / 'again')
+    push_to(folder / 'again', model, dataloader)
     saved = SavedPictures(model.head, folder / 'again')
     training = TrainingPictures(model, dataloader.dataset)
     for prototype in range(6):
@@ -92,6 +92,16 @@ def test_a_damaged_record_is_named(pushed):
     file.write_text(file.read_text()[:100])
     with pytest.raises(InputError, match='is damaged'):
         SavedPictures(model.head, file.parent)
+    assert find_saved(model.head, push_folders(folder / 'epoch_12.pth')) is None
+
+
+def test_a_push_whose_images_are_removed_is_passed_over(pushed):
+    model, folder = pushed
+    removed = folder / 'prototypes' / 'epoch_10'
+    for file in removed.glob('*.jpg'):
+        file.unlink()
+    with pytest.raises(InputError, match='has no images of the prototypes any more'):
+        SavedPictures(model.head, removed)
     assert find_saved(model.head, push_folders(folder / 'epoch_12.pth')) is None
 
 

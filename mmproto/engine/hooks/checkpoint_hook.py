@@ -2,7 +2,9 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
+from mmproto.errors import InputError
 from mmproto.models import unwrap_model
+from mmproto.models.heads.checkpoint_fit import check_resumable
 
 
 @HOOKS.register_module()
@@ -15,7 +17,22 @@ class PushedCheckpointHook(CheckpointHook):
 
     Between pushes the prototypes are points of the latent space that no image contains; such a
     model cannot explain itself and is not kept as the best, however accurate.
+
+    Raises:
+        InputError: Before training, if ``resume`` is given a checkpoint of another head, or one
+            without the state of a training.
     """
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Check that a training can go on from a checkpoint, before it is loaded."""
+        if not runner._resume:
+            return
+        if 'message_hub' not in checkpoint:
+            raise InputError(
+                '--resume: the checkpoint has weights but no state of a training; start from it '
+                'by --cfg-options load_from=CHECKPOINT'
+            )
+        check_resumable(unwrap_model(runner.model).head, checkpoint['state_dict'], 'head.')
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
         """Keep the best checkpoint, out of those whose prototypes are training patches."""

@@ -1,28 +1,19 @@
-from pathlib import Path
+from dataclasses import replace
 
-import numpy as np
-import torch
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
+from torch.utils.data import DataLoader
 
-from mmproto.datasets.checks import (
-    check_every_class,
-    check_in_order,
-    check_labels,
-    check_not_augmented,
-    labels_of,
-)
+from mmproto.datasets.checks import check_labels, labels_of
 from mmproto.engine.nearest_patch_search import broadcast_buffers
 from mmproto.engine.push import push_prototypes
-from mmproto.errors import InputError
+from mmproto.engine.push_dataloader import build_push_dataloader
+from mmproto.engine.push_record import PushRecord, epoch_folder, push_record
+from mmproto.engine.validation import numbers, validate
+from mmproto.functional import NearestPatch
 from mmproto.models import unwrap_model
-from mmproto.models.backbones.backbone_info import check_image_size
-from mmproto.models.heads.checkpoint_fit import check_resumable
-from mmproto.visualization.prototype_sheet import prototype_sheet
-
-SHEET_CLASSES = 20
 
 
 @HOOKS.register_module()
@@ -37,20 +28,18 @@ class PrototypePushHook(Hook):
 
     ``push_dataloader`` of the config gives the training images without augmentation. Each push
     logs how far the prototypes moved, what that did to the validation, and prototypes that share
-    a patch; it writes every prototype's pictures and ``prototypes.json`` to
-    ``{work_dir}/{out_dir}/epoch_{number of epochs trained}``. See :func:`push_prototypes`.
+    a patch; ``{work_dir}/prototypes/epoch_{number of epochs trained}/push.json`` keeps it, see
+    :class:`PushRecord`. The visualizer gets the same at the step of that epoch:
+    ``push/mean_distance``, ``push/patches``, and each metric as ``push/{metric}/before`` and
+    ``/after``. The metrics after the push are those of the epoch's own validation; where
+    ``val_interval`` leaves it out, of one before the next epoch trains; where a solver follows,
+    of one before the solver runs.
 
-    The visualizer gets the same at the step of that epoch: ``push/mean_moved``, ``push/patches``,
-    each metric as ``push/{metric}/before`` and ``/after``, and ``prototypes``, a sheet of those of
-    the first 20 classes. For TensorBoard:
+    :class:`PrototypeVisualizationHook` draws the prototypes.
 
-    .. code:: python
-
-        visualizer = dict(type='UniversalVisualizer', vis_backends=[
-            dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')])
-
-    Args:
-        out_dir: Where the pictures go, below the working directory; None for no pictures.
+    Attributes:
+        dataloader: The push set, from the start of the training on.
+        nearest: The patches that the last push has found, None before the first.
 
     Raises:
         InputError: Before training, if ``push_dataloader`` is missing, shuffles, augments or has
@@ -58,23 +47,15 @@ class PrototypePushHook(Hook):
             images of this size.
     """
 
-    def __init__(self, out_dir: str | None = 'prototypes') -> None:
-        self.out_dir = out_dir
+    dataloader: DataLoader
+    nearest: NearestPatch | None = None
 
-    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Check that a training can go on from a checkpoint, before it is loaded."""
-        if not runner._resume:
-            return
-        if 'message_hub' not in checkpoint:
-            raise InputError(
-                '--resume: the checkpoint has weights but no state of a training; start from it '
-                'by --cfg-options load_from=CHECKPOINT'
-            )
-        check_resumable(unwrap_model(runner.model).head, checkpoint['state_dict'], 'head.')
+    def __init__(self) -> None:
+        self._unfinished: PushRecord | None = None  # lacks the metrics after the push
 
     def before_train(self, runner: Runner) -> None:
         """Build the push set and check the data."""
-        self.build_dataloader(runner)
+        self.dataloader = build_push_dataloader(runner)
         num_classes = unwrap_model(runner.model).head.num_classes
         loaders = dict(train_dataloader=runner.train_dataloader)
         if runner.val_loop is not None:
@@ -82,71 +63,53 @@ class PrototypePushHook(Hook):
         for setting, dataloader in loaders.items():
             check_labels(labels_of(dataloader.dataset), num_classes, setting)
 
-    def build_dataloader(self, runner: Runner) -> None:
-        """Build ``push_dataloader`` and check it."""
-        config = runner.cfg.get('push_dataloader')
-        if config is None:
-            raise InputError(
-                'the config has no push_dataloader: add one that gives the training images '
-                'without augmentation, in order'
-            )
-        self.dataloader = runner.build_dataloader(config, seed=runner.seed)
-        dataset, head = self.dataloader.dataset, unwrap_model(runner.model).head
-        check_in_order(self.dataloader)
-        labels = labels_of(dataset)
-        check_labels(labels, head.num_classes, 'push_dataloader')
-        check_every_class(dataset, labels, head.prototype_class.tolist())
-        check_not_augmented(dataset)
-        check_image_size(unwrap_model(runner.model).backbone, dataset[0]['inputs'].shape)
-
     def after_train_epoch(self, runner: Runner) -> None:
         """Push, if the schedule says so."""
-        if runner.epoch in runner.optim_wrapper.schedule.pushes:
-            out_dir, epoch = None, runner.epoch + 1
-            if self.out_dir is not None:
-                out_dir = Path(runner.work_dir) / self.out_dir / f'epoch_{epoch}'
-            runner.visualizer.add_scalars(self.push(runner, out_dir), step=epoch)
-            if out_dir is not None:
-                self._show_sheet(runner, out_dir, epoch)
-
-    def push(self, runner: Runner, out_dir: Path | None) -> dict[str, float]:
-        """Push now, log what it did, and return what there is to plot of it."""
-        model = unwrap_model(runner.model)
-        model.eval()
-        broadcast_buffers(model)  # so that before and after are of one model
-        before = self._validate(runner)
-        report = push_prototypes(model, self.dataloader, out_dir)
-        after = self._validate(runner)
-        runner.logger.info(f'Push: {report.summary()}.')
-        scalars = report.scalars()
-        for metric, value in after.items():
-            if isinstance(value, float):
-                scalars |= {f'push/{metric}/before': before[metric], f'push/{metric}/after': value}
-                runner.logger.info(f'Push: {metric} was {before[metric]:.2f} and is {value:.2f}.')
-        if out_dir is not None:
-            runner.logger.info(f'Push: the prototypes are pictured in {out_dir}.')
-        for warning in report.warnings():
-            runner.logger.warning(f'Push: {warning}')
-        return scalars
-
-    @staticmethod
-    @master_only
-    def _show_sheet(runner: Runner, folder: Path, epoch: int) -> None:
-        try:
-            sheet = prototype_sheet(folder, SHEET_CLASSES)
-        except FileNotFoundError as error:  # several machines, each with a disk of its own
-            runner.logger.warning(f'Push: no sheet of the prototypes, for want of {error.filename}')
+        if runner.epoch not in runner.optim_wrapper.schedule.pushes:
             return
-        runner.visualizer.add_image('prototypes', np.asarray(sheet), step=epoch)
+        model, dataset = unwrap_model(runner.model), self.dataloader.dataset
+        runner.logger.info(
+            f'Push: looking for the nearest patches of {len(model.head.prototype_class)} '
+            f'prototypes in {len(dataset)} images.'
+        )
+        broadcast_buffers(model)  # so that before and after are of one model
+        before = validate(runner)
+        self.nearest = push_prototypes(model, self.dataloader)
+        self._unfinished = push_record(model.head, dataset, runner.epoch + 1, before)
+        runner.logger.info(f'Push: {self._unfinished.summary()}.')
+        for warning in self._unfinished.warnings():
+            runner.logger.warning(f'Push: {warning}.')
+        _save(runner, self._unfinished)
+        if runner.optim_wrapper.schedule.solvers_after(runner.epoch):
+            self._finish(runner, validate(runner))  # the epoch's own comes after the solvers
 
-    @staticmethod
-    @torch.no_grad()
-    def _validate(runner: Runner) -> dict[str, float]:
-        """Validate without the hooks of a validation epoch, whose turn comes later."""
-        loop = runner.val_loop
-        if loop is None:
-            return {}
-        for batch in loop.dataloader:
-            outputs = runner.model.val_step(batch)
-            loop.evaluator.process(data_samples=outputs, data_batch=batch)
-        return loop.evaluator.evaluate(len(loop.dataloader.dataset))
+    def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
+        """Take the metrics after a push from the validation of its epoch."""
+        if self._unfinished is not None:
+            self._finish(runner, numbers(metrics))
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Validate after a push, if its epoch is not validated."""
+        if self._unfinished is not None:
+            self._finish(runner, validate(runner))
+
+    def after_train(self, runner: Runner) -> None:
+        """Validate after a push at the end, likewise."""
+        self.before_train_epoch(runner)
+
+    def _finish(self, runner: Runner, after: dict[str, float]) -> None:
+        record, self._unfinished = replace(self._unfinished, after=after), None
+        for change in record.changes():
+            runner.logger.info(f'Push: {change}.')
+        runner.visualizer.add_scalars(record.scalars(), step=record.epoch)
+        _save(runner, record)
+
+
+@master_only
+def _save(runner: Runner, record: PushRecord) -> None:
+    """Write ``push.json``; a training is worth more than its record."""
+    folder = epoch_folder(runner.work_dir, record.epoch)
+    try:
+        record.save(folder)
+    except OSError as error:
+        runner.logger.warning(f'Push: {folder / record.FILE} cannot be written ({error}).')

@@ -9,9 +9,9 @@ from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 from torch import nn
 
-from mmproto.engine.push import push_prototypes
 from mmproto.functional import ReceptiveField
 from mmproto.models.backbones.receptive_field import backbone_receptive_field
+from tests.pushing import push_to
 from tests.toy import DATA, loader, model_config
 
 FIGURES = json.loads((DATA / 'receptive_fields.json').read_text())
@@ -146,7 +146,7 @@ def test_a_push_writes_the_receptive_field_beside_the_box(tmp_path, size):
     )
     model = MODELS.build(config)
     dataloader = Runner.build_dataloader(ConfigDict(loader(size=64)))
-    push_prototypes(model, dataloader, tmp_path)
+    push_to(tmp_path, model, dataloader)
     # resnet10t down to stride 8: its stem's 3x3s and pooling, then four 3x3s of two blocks
     sees = 1 + 2 + 2 * (2 + 2) + 2 * 2 + 4 * (2 + 2 + 2) + 8 * 2
     rows, columns = (size, size) if isinstance(size, int) else size
@@ -162,6 +162,6 @@ def test_a_push_writes_the_receptive_field_beside_the_box(tmp_path, size):
 
 def test_a_push_writes_none_where_it_is_not_known(tmp_path):
     model = MODELS.build(model_config())
-    push_prototypes(model, Runner.build_dataloader(ConfigDict(loader())), tmp_path)
+    push_to(tmp_path, model, Runner.build_dataloader(ConfigDict(loader())))
     records = json.loads((tmp_path / 'prototypes.json').read_text())
     assert [record['receptive_field'] for record in records] == [None] * 6

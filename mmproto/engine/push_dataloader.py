@@ -1,0 +1,42 @@
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from mmproto.datasets.checks import (
+    check_every_class,
+    check_in_order,
+    check_labels,
+    check_not_augmented,
+    labels_of,
+)
+from mmproto.errors import InputError
+from mmproto.models import unwrap_model
+from mmproto.models.backbones.backbone_info import check_image_size
+
+
+def build_push_dataloader(runner: Runner) -> DataLoader:
+    """Build ``push_dataloader`` of the runner's config and check its data.
+
+    .. code:: python
+
+        push_dataloader = dict(batch_size=75, dataset=dict(...),
+                               sampler=dict(type='DefaultSampler', shuffle=False))
+
+    Raises:
+        InputError: If it is missing, shuffles, augments or has no image of some class, if a label
+            is out of range, or if the backbone cannot take images of this size.
+    """
+    config = runner.cfg.get('push_dataloader')
+    if config is None:
+        raise InputError(
+            'the config has no push_dataloader: add one that gives the training images '
+            'without augmentation, in order'
+        )
+    dataloader = runner.build_dataloader(config, seed=runner.seed)
+    dataset, model = dataloader.dataset, unwrap_model(runner.model)
+    check_in_order(dataloader)
+    labels = labels_of(dataset)
+    check_labels(labels, model.head.num_classes, 'push_dataloader')
+    check_every_class(dataset, labels, model.head.prototype_class.tolist())
+    check_not_augmented(dataset)
+    check_image_size(model.backbone, dataset[0]['inputs'].shape)
+    return dataloader

@@ -1,0 +1,185 @@
+"""What a push did, as ``push.json`` in the folder of the push says it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmproto.datasets.checks import class_name
+from mmproto.utils.files import whole_file
+
+# A class is said to collapse when its prototypes share patches down to half their number.
+COLLAPSED = 0.5
+NAMED = 5
+
+
+@dataclass(frozen=True)
+class SharedPatches:
+    """A class with fewer patches than prototypes.
+
+    Attributes:
+        class_index: The class, -1 for none.
+        class_name: Its name, if the data set knows it.
+        prototypes: Number of its prototypes.
+        patches: Number of patches that they are.
+    """
+
+    class_index: int
+    class_name: str | None
+    prototypes: int
+    patches: int
+
+    def __str__(self) -> str:
+        label = 'no class' if self.class_index < 0 else str(self.class_index)
+        name = f' ({self.class_name})' if self.class_name else ''
+        return f'{label}{name}: {self.prototypes} on {self.patches}'
+
+
+@dataclass(frozen=True)
+class PushRecord:
+    """What a push did.
+
+    Attributes:
+        epoch: Number of epochs trained before it, None if that is not known.
+        prototypes: Number of prototypes.
+        patches: Number of different patches that they are.
+        classes: Number of classes that have prototypes.
+        mean_distance: Squared distance that a prototype moved, on average.
+        max_distance: The same, at most.
+        shared: The classes whose prototypes share patches.
+        before: Validation metrics before the push, by name; empty without a validation.
+        after: The same after it, empty as long as they are not known.
+    """
+
+    epoch: int | None
+    prototypes: int
+    patches: int
+    classes: int
+    mean_distance: float
+    max_distance: float
+    shared: list[SharedPatches]
+    before: dict[str, float]
+    after: dict[str, float]
+
+    FILE = 'push.json'
+
+    def save(self, folder: Path) -> None:
+        """Write ``push.json``; the folder is made if it is not there."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(folder / self.FILE) as file:
+            file.write_text(json.dumps(asdict(self), indent=1), encoding='utf-8')
+
+    @classmethod
+    def load(cls, folder: Path) -> 'PushRecord':
+        """Read the ``push.json`` of a folder.
+
+        Raises:
+            OSError: If there is none.
+            ValueError: If it is damaged.
+        """
+        data: Any = json.loads((folder / cls.FILE).read_text(encoding='utf-8'))
+        try:
+            shared = [SharedPatches(**one) for one in data['shared']]
+            return cls(**{**data, 'shared': shared})
+        except (TypeError, KeyError) as error:
+            raise ValueError(f'{folder / cls.FILE} is damaged') from error
+
+    def scalars(self) -> dict[str, float]:
+        """What to plot: how far the prototypes moved, on how many patches they are, the metrics."""
+        scalars: dict[str, float] = {
+            'push/mean_distance': self.mean_distance,
+            'push/patches': self.patches,
+        }
+        for metric, (before, after) in self._both().items():
+            scalars |= {f'push/{metric}/before': before, f'push/{metric}/after': after}
+        return scalars
+
+    def summary(self) -> str:
+        """How far the prototypes moved and how many patches they are, in words."""
+        return (
+            f'{self.prototypes} prototypes moved by a squared distance of '
+            f'{self.mean_distance:.4f} on average and {self.max_distance:.4f} at most, onto '
+            f'{self.patches} different patches ({self.prototypes - self.patches} share the patch '
+            'of another)'
+        )
+
+    def changes(self) -> list[str]:
+        """One line a metric: what it was before the push, and is after it."""
+        return [
+            f'{metric} was {before:.2f} and is {after:.2f}'
+            for metric, (before, after) in self._both().items()
+        ]
+
+    def warnings(self) -> list[str]:
+        """One line for the classes whose prototypes collapse, if there are any."""
+        collapsed = [one for one in self.shared if one.patches <= COLLAPSED * one.prototypes]
+        if not collapsed:
+            return []
+        named = '; '.join(map(str, collapsed[:NAMED]))
+        return [
+            f'prototypes collapse onto few patches in {len(collapsed)} of {self.classes} classes '
+            f'({named}{"; ..." if len(collapsed) > NAMED else ""}): fewer prototypes a class, a '
+            'weaker cluster cost or a finer feature map help'
+        ]
+
+    def _both(self) -> dict[str, tuple[float, float]]:
+        """The metrics that are known before and after the push."""
+        return {
+            metric: (self.before[metric], after)
+            for metric, after in self.after.items()
+            if metric in self.before
+        }
+
+
+def push_record(
+    head: nn.Module,
+    dataset: Dataset,
+    epoch: int | None = None,
+    before: Mapping[str, float] | None = None,
+    after: Mapping[str, float] | None = None,
+) -> PushRecord:
+    """Say what the push of a head has just done.
+
+    Args:
+        head: The :class:`ProtoPNetHead`, pushed.
+        dataset: The push set, for the names of the classes.
+        epoch: Number of epochs trained.
+        before: Validation metrics before the push.
+        after: Validation metrics after it.
+    """
+    patch = torch.cat([head.prototype_image[:, None], head.prototype_location], dim=1)
+    classes = head.prototype_class.unique().tolist()
+    of_class = {label: patch[head.prototype_class == label] for label in classes}
+    counts = {label: (len(own), len(own.unique(dim=0))) for label, own in of_class.items()}
+    return PushRecord(
+        epoch=epoch,
+        prototypes=len(patch),
+        patches=len(patch.unique(dim=0)),
+        classes=len(classes),
+        mean_distance=head.prototype_distance.mean().item(),
+        max_distance=head.prototype_distance.max().item(),
+        shared=[
+            SharedPatches(label, class_name(dataset, label), prototypes, patches)
+            for label, (prototypes, patches) in counts.items()
+            if patches < prototypes
+        ],
+        before=dict(before or {}),
+        after=dict(after or {}),
+    )
+
+
+def epoch_folder(work_dir: Path | str, epoch: int) -> Path:
+    """The folder of the push after that number of epochs, in a training's working directory."""
+    return Path(work_dir) / 'prototypes' / f'epoch_{epoch}'
+
+
+def epoch_folders(work_dir: Path | str) -> dict[int, Path]:
+    """The folders that the pushes of a training have left, by epoch and in that order."""
+    folders = Path(work_dir).glob('prototypes/epoch_*')
+    numbered = {int(path.name[6:]): path for path in folders if path.name[6:].isdecimal()}
+    return dict(sorted(numbered.items()))

@@ -1,0 +1,39 @@
+"""Pushes in tests: one that leaves all of its files, and what one in a training changes."""
+
+import torch
+from mmengine.hooks import Hook
+
+from mmproto.apis import push_prototypes, write_prototypes
+from mmproto.engine.push_record import push_record
+from mmproto.models import unwrap_model
+
+
+def push_to(folder, model, dataloader, **record):
+    """Push; ``record`` goes to ``push.json``."""
+    nearest = push_prototypes(model, dataloader)
+    push_record(model.head, dataloader.dataset, **record).save(folder)
+    write_prototypes(model, nearest, dataloader.dataset, folder)
+
+
+class NoteAccuracy(Hook):
+    """Notes the accuracy on the validation set before and after the push of the fourth epoch."""
+
+    priority = 'ABOVE_NORMAL'
+
+    def after_train_epoch(self, runner):
+        if runner.epoch == 3:
+            self.before = accuracy(runner)
+
+    def before_train_epoch(self, runner):
+        if runner.epoch == 4:
+            self.after = accuracy(runner)
+
+
+@torch.no_grad()
+def accuracy(runner):
+    """In percent, by one batch of all images."""
+    model, dataset = unwrap_model(runner.model).eval(), runner.val_dataloader.dataset
+    samples = [dataset[index]['inputs'] for index in range(len(dataset))]
+    data = model.data_preprocessor(dict(inputs=samples), training=False)
+    predicted = model(data['inputs'], mode='tensor').argmax(dim=1)
+    return 100 * (predicted.numpy() == dataset.labels).mean()
