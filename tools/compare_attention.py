@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-"""Draw where a ProtoPNet and a classifier with a linear head look (the paper's Figure 4).
+"""Draw the attention of a ProtoPNet and a classifier with a linear head (the paper's Figure 4).
 
-The columns are the class activation map of the baseline, the parts that the ProtoPNet looks at,
+The columns are the class activation map of the baseline, the patches that the ProtoPNet matches,
 and the prototypes that it compares them to.
 """
 
@@ -27,7 +27,7 @@ def parse_args():
     parser = explainer_parser(__doc__)
     parser.add_argument('baseline_config', help='config file of the baseline')
     parser.add_argument('baseline_checkpoint', help='checkpoint file of the baseline')
-    parser.add_argument('images', nargs='+', metavar='IMAGE', help='pictures')
+    parser.add_argument('images', nargs='+', metavar='IMAGE', help='images')
     parser.add_argument(
         '--out', required=True, type=Path, metavar='FILE', help='the figure, .png or .jpg'
     )

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Explain pictures: which prototypes they look like, where, and the points that follow."""
+"""Explain images: which prototypes they look like, where, and the points that follow."""
 
 import sys
 
@@ -19,11 +19,11 @@ from mmproto.utils.command_line import (
 
 def parse_args():
     parser = explainer_parser(__doc__)
-    parser.add_argument('images', nargs='+', metavar='IMAGE', help='pictures, or folders of them')
+    parser.add_argument('images', nargs='+', metavar='IMAGE', help='images, or folders of them')
     parser.add_argument('--out', required=True, metavar='DIR', help='where the pages go')
     parser.add_argument(
         '--class',
-        dest='asked',
+        dest='target',
         metavar='CLASS',
         help='name or number of the class to explain; the predicted one by default',
     )
@@ -34,7 +34,7 @@ def parse_args():
         help=f'what finds the boxes and heat maps: {", ".join(ATTRIBUTIONS)} (default upsampling)',
     )
     parser.add_argument(
-        '--batch-size', type=positive, default=16, help='pictures at once (default 16)'
+        '--batch-size', type=positive, default=16, help='images at once (default 16)'
     )
     return parser.parse_args()
 
@@ -51,12 +51,12 @@ def main():
         attribution=args.attribution,
     )
     results = inferencer(
-        args.images, batch_size=args.batch_size, asked=args.asked, out_dir=args.out
+        args.images, batch_size=args.batch_size, target=args.target, out_dir=args.out
     )
     if inferencer.warning:
         print(f'warning: {inferencer.warning}', file=sys.stderr)
     for result in results:
-        one = result['explained']
+        one = result['explanation']
         print(
             f'{one.name}: {one.class_name(result["pred_label"])} ({result["pred_score"]:.1%}), '
             f'{args.out}/{one.name}.html'

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from mmproto.datasets.checks import labels_of
 from mmproto.errors import InputError
-from mmproto.explanation.explanation import SHOWN
+from mmproto.explanation.explain import MOST_SIMILAR
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class DatasetScores:
     @property
     def most_activated(self) -> np.ndarray:
         """The ten highest-scoring prototypes of every image (N, 10), fewer if there are fewer."""
-        return np.argsort(-self.score, axis=1, kind='stable')[:, :SHOWN]
+        return np.argsort(-self.score, axis=1, kind='stable')[:, :MOST_SIMILAR]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmproto.engine.push_record import PushRecord
-from mmproto.explanation.explanation import SHOWN
+from mmproto.explanation.explain import MOST_SIMILAR
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.functional import Box
 
@@ -35,7 +35,7 @@ def fires_among(prototypes: int, classes: int) -> int:
     As many as a class has, on average, at least one and at most ten: if each class had its
     prototypes to itself, only those of the image's class would fire.
     """
-    return min(SHOWN, max(1, prototypes // classes))
+    return min(MOST_SIMILAR, max(1, prototypes // classes))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Compares where a ProtoPNet and its baseline look (the paper's Figure 4)."""
+"""Compares the attention of a ProtoPNet and of its baseline (the paper's Figure 4)."""
 
 import os
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from mmproto.apis.classifier import Classes, check_same_classes
-from mmproto.apis.image_reader import PictureReader
+from mmproto.apis.image_reader import ImageReader
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.datasets.checks import check_picture
 from mmproto.errors import InputError
@@ -19,7 +19,7 @@ from mmproto.explanation.class_activation import (
 )
 from mmproto.utils.command_line import check_out_file
 from mmproto.utils.extras import need
-from mmproto.visualization.attention_figure import Compared, attention_figure
+from mmproto.visualization.attention_figure import Comparison, attention_figure
 from mmproto.visualization.explanation_page import patches_warning
 from mmproto.visualization.page_data import prototype_thumbnails
 
@@ -30,7 +30,7 @@ def check_comparison(images: Sequence[str], out: Path) -> None:
     """Check what a comparison needs, before a network is loaded.
 
     Raises:
-        InputError: If the CAM library is missing, a file is no picture, or ``out`` cannot be
+        InputError: If the CAM library is missing, a file is no image, or ``out`` cannot be
             written.
     """
     need('explain', 'pytorch_grad_cam')
@@ -48,7 +48,7 @@ def check_comparison(images: Sequence[str], out: Path) -> None:
 def compare_attention(
     inferencer: ProtoPNetInferencer, baseline: nn.Module, images: Sequence[str]
 ) -> Image.Image:
-    """Draw where both networks look, a row for each picture.
+    """Draw the attention of both networks, a row for each image.
 
     .. code:: python
 
@@ -59,7 +59,7 @@ def compare_attention(
     Args:
         inferencer: Explains the ProtoPNet.
         baseline: A classifier with a linear head, from :func:`load_classifier`. Each network gets
-            the pictures by its own config's test pipeline.
+            the images by its own config's test pipeline.
         images: Files.
 
     Raises:
@@ -67,18 +67,18 @@ def compare_attention(
     """
     check_baseline(inferencer.model, baseline)
     baseline.to(next(inferencer.model.parameters()).device)
-    reader = PictureReader(baseline._config)
-    compared = []
+    reader = ImageReader(baseline._config)
+    comparisons = []
     for result in inferencer(list(images)):
-        explained = result['explained']
-        given = reader.read(explained.path, explained.name)
-        pixels = {'inputs': [given.packed['inputs']]}
+        explanation = result['explanation']
+        loaded = reader.read(explanation.path, explanation.name)
+        pixels = {'inputs': [loaded.inputs]}
         inputs = baseline.data_preprocessor(pixels, training=False)['inputs']
         (activation,) = class_activations(baseline, inputs)
-        compared.append(Compared(explained, given.picture, given.geometry, activation))
+        comparisons.append(Comparison(explanation, loaded.image, loaded.geometry, activation))
     gallery = inferencer.gallery
     thumbnails = cache(lambda prototype: prototype_thumbnails(gallery, prototype))
-    return attention_figure(compared, thumbnails, patches_warning(inferencer.model.head))
+    return attention_figure(comparisons, thumbnails, patches_warning(inferencer.model.head))
 
 
 def check_baseline(protopnet: nn.Module, baseline: nn.Module) -> None:

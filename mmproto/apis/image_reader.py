@@ -1,4 +1,4 @@
-"""Reads single pictures as a network's test set does."""
+"""Reads single images as a network's test set does."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,30 +9,40 @@ import numpy as np
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmpretrain.registry import DATASETS, TRANSFORMS
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmproto.errors import InputError
 from mmproto.explanation.geometry import BOX_CROPS, Geometry, follow
-from mmproto.explanation.image_explanation import display_copy
+from mmproto.visualization.drawing import display_copy
 
 
 @dataclass(frozen=True)
-class Given:
-    """A picture as it was given, and as it goes into the network."""
+class LoadedImage:
+    """An image, and what goes into the network of it.
+
+    Attributes:
+        name: What to call it.
+        path: Its file, None for an array.
+        image: The original image or a smaller copy, (height, width, 3), uint8, BGR.
+        geometry: Where in the original the network's input comes from.
+        true_class: Its class, if a data set of the config knows it.
+        inputs: What the pipeline gives, (C, H, W), not yet normalised.
+    """
 
     name: str
     path: str | None
-    picture: np.ndarray
+    image: np.ndarray
     geometry: Geometry
-    truth: int | None
-    packed: dict
+    true_class: int | None
+    inputs: Tensor
 
 
-class PictureReader:
-    """Sends single pictures through a config's test pipeline.
+class ImageReader:
+    """Sends single images through a config's test pipeline.
 
-    A picture that the config's test or push set lists is cropped as it is there, and its true
-    class is told; any other one is taken whole.
+    An image that the config's test or push set lists is cropped as it is there, and its true
+    class is known; any other one is taken whole.
 
     Args:
         config: The config of a classifier.
@@ -46,25 +56,30 @@ class PictureReader:
         self._datasets: dict[str, Dataset | list] = {}
         self.pipeline = Compose([TRANSFORMS.build(step) for step in _test_pipeline(config)])
 
-    def read(self, given: str | np.ndarray, name: str) -> Given:
-        """Read one picture.
+    def read(self, image: str | np.ndarray, name: str) -> LoadedImage:
+        """Read one image.
 
         Args:
-            given: A file, or an array (height, width, 3) in BGR order.
+            image: A file, or an array (height, width, 3) in BGR order.
             name: What to call it.
 
         Raises:
             InputError: If the pipeline cannot read it.
         """
-        if isinstance(given, np.ndarray):
-            size = given.shape[:2]
-            info = dict(img=given, img_shape=size, ori_shape=size)
+        if isinstance(image, np.ndarray):
+            path, size = None, image.shape[:2]
+            info = dict(img=image, img_shape=size, ori_shape=size)
         else:
-            info = self._annotations.get(realpath(given)) or self._load(given)
-        path = None if isinstance(given, np.ndarray) else given
-        truth = info.get('gt_label')
-        packed, picture, geometry = follow(self.pipeline, dict(info))
-        return Given(name, path, display_copy(picture), geometry, truth, packed)
+            path, info = image, self._annotations.get(realpath(image)) or self._load(image)
+        packed, original, geometry = follow(self.pipeline, dict(info))
+        return LoadedImage(
+            name=name,
+            path=path,
+            image=display_copy(original),
+            geometry=geometry,
+            true_class=info.get('gt_label'),
+            inputs=packed['inputs'],
+        )
 
     def dataset(self, loader: str) -> Dataset | list:
         """The data set of one of the config's loaders, empty if it is not on this machine."""
@@ -78,27 +93,27 @@ class PictureReader:
 
     @property
     def warning(self) -> str | None:
-        """What has to be said of pictures that should be cropped and cannot."""
+        """What has to be said of images that should be cropped and cannot."""
         crops = any(type(step).__name__ in BOX_CROPS for step in self.pipeline.transforms)
         if not crops or self._annotations:
             return None
         return (
-            'The data sets of the config are not there, so that pictures are taken whole and not '
+            'The data sets of the config are not there, so that images are taken whole and not '
             'cropped to their boxes as in training: set data_root.'
         )
 
     def _load(self, path: str) -> dict:
-        """Load a picture that no data set knows: without 'img_path' nobody asks for its box."""
+        """Load an image that no data set knows: without 'img_path' nobody asks for its box."""
         try:
             info = self.pipeline.transforms[0](dict(img_path=path))
         except (AssertionError, cv2.error):
-            raise InputError(f'{path} is a kind of picture that OpenCV cannot read') from None
+            raise InputError(f'{path} is a kind of image that OpenCV cannot read') from None
         del info['img_path']
         return info
 
     @cached_property
     def _annotations(self) -> dict[str, dict]:
-        """What the test and the push set say of their pictures, by the picture's real path."""
+        """What the test and the push set say of their images, by the image's real path."""
         datasets = [self.dataset('push_dataloader'), self.dataset('test_dataloader')]
         return {
             realpath(info['img_path']): info

@@ -23,7 +23,7 @@ from mmproto.analysis.prototype_statistics import (
     twins,
 )
 from mmproto.analysis.push_history import push_records
-from mmproto.apis.image_reader import PictureReader
+from mmproto.apis.image_reader import ImageReader
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.datasets.checks import check_labels, labels_of
 from mmproto.errors import InputError
@@ -117,7 +117,7 @@ def choose_explained(tested: DatasetScores, count: int) -> tuple[list[int], list
     return [int(i) for i in right[:count]], [int(i) for i in ranked[~correct][:count]]
 
 
-def _test_set(reader: PictureReader, num_classes: int) -> Dataset:
+def _test_set(reader: ImageReader, num_classes: int) -> Dataset:
     if reader.config.get('test_dataloader') is None:
         raise InputError('the config has no test_dataloader: add one that gives the test images')
     dataset = reader.dataset('test_dataloader')
@@ -217,4 +217,4 @@ def _explain(
     paths = {image: dataset.get_data_info(image).get('img_path') for image in images}
     paths = {image: path for image, path in paths.items() if path is not None}
     results = inferencer(list(paths.values()), batch_size=batch_size) if paths else []
-    return {image: result['explained'] for image, result in zip(paths, results)}
+    return {image: result['explanation'] for image, result in zip(paths, results)}

@@ -1,4 +1,7 @@
-"""Is a map right? Cover the pixels that it marks, and see how far the prototype's score falls."""
+"""The deletion test of a map: cover the pixels that it marks, and see the prototype's score drop.
+
+After Petsiuk et al. (RISE, 2018), with a drop relative to the score and random pixels beside it.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -7,133 +10,129 @@ import numpy as np
 import torch
 from torch import Tensor
 
-BATCH = 64  # pictures that go through the network at once
-BLUR = 1 / 8  # standard deviation of the Gaussian, as a share of the shorter side
+BATCH = 64  # images that go through the network at once
+BLUR = 1 / 8  # standard deviation of the Gaussian, as a fraction of the shorter side
 
 
-def mean_colour(picture: Tensor) -> Tensor:
-    """The data set's mean colour, which is zero in a normalised picture (C, H, W)."""
-    return torch.zeros_like(picture)
+def mean_colour(image: Tensor) -> Tensor:
+    """The data set's mean colour, which is zero in a normalised image (C, H, W)."""
+    return torch.zeros_like(image)
 
 
-def blurred(picture: Tensor) -> Tensor:
-    """The normalised picture (C, H, W) without any detail."""
-    sigma = BLUR * min(picture.shape[-2:])
-    channels = [cv2.GaussianBlur(one, (0, 0), sigma) for one in picture.cpu().numpy()]
-    return torch.from_numpy(np.stack(channels)).to(picture)
+def blurred(image: Tensor) -> Tensor:
+    """The normalised image (C, H, W) without any detail."""
+    sigma = BLUR * min(image.shape[-2:])
+    channels = [cv2.GaussianBlur(one, (0, 0), sigma) for one in image.cpu().numpy()]
+    return torch.from_numpy(np.stack(channels)).to(image)
 
 
 COVERS: dict[str, Callable[[Tensor], Tensor]] = dict(mean=mean_colour, blur=blurred)
 
 
-def marked_pixels(activation: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+def marked_pixels(activation: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
     """The pixels that a map marks most.
 
     Args:
         activation: A map (H, W).
-        share: How many pixels, as a share of all.
+        fraction: How many pixels, as a fraction of all.
         rng: Draws among pixels of the same value.
 
     Returns:
-        Bool (H, W), True for ``round(share * H * W)`` pixels.
+        Bool (H, W), True for ``round(fraction * H * W)`` pixels.
     """
     flat = activation.ravel()
     order = np.lexsort((rng.random(flat.size), flat))
     marked = np.zeros(flat.size, bool)
-    marked[order[flat.size - round(share * flat.size) :]] = True
+    marked[order[flat.size - round(fraction * flat.size) :]] = True
     return marked.reshape(activation.shape)
 
 
-def random_box(size: tuple[int, int], share: float, rng: np.random.Generator) -> np.ndarray:
-    """A box somewhere in a picture.
+def random_box(size: tuple[int, int], fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """A box somewhere in a image.
 
     Args:
-        size: Height and width of the picture; the box has its shape.
-        share: Area of the box, as a share of the picture's, up to whole pixels.
+        size: Height and width of the image; the box has its shape.
+        fraction: Area of the box, as a fraction of the image's, up to whole pixels.
         rng: Draws the place.
 
     Returns:
         Bool (height, width), True in the box.
     """
-    height, width = (max(1, round(side * share**0.5)) for side in size)
+    height, width = (max(1, round(side * fraction**0.5)) for side in size)
     top, left = rng.integers(size[0] - height + 1), rng.integers(size[1] - width + 1)
     box = np.zeros(size, bool)
     box[top : top + height, left : left + width] = True
     return box
 
 
-def relative_falls(
-    score: Callable[[Tensor], Tensor], picture: Tensor, masks: np.ndarray, filler: Tensor
+def relative_drops(
+    score: Callable[[Tensor], Tensor], image: Tensor, masks: np.ndarray, filler: Tensor
 ) -> Tensor:
-    """By what share of its size each score falls under each of some masks.
+    """By what fraction of its size each score drops under each of some masks.
 
     Args:
-        score: Gives the scores (N, P) of pictures (N, C, H, W).
-        picture: A normalised picture (C, H, W).
-        masks: Bool (n, H, W), True where the picture is covered.
+        score: Gives the scores (N, P) of images (N, C, H, W).
+        image: A normalised image (C, H, W).
+        masks: Bool (n, H, W), True where the image is covered.
         filler: What covers it (C, H, W).
 
     Returns:
-        Falls (n, P): 0 where the score stays, 1 where it falls to zero.
+        Drops (n, P): 0 where the score stays, 1 where it drops to zero. They say little of a score
+        that was close to zero before.
     """
-    before = score(picture[None])
-    covers = torch.from_numpy(masks).to(picture.device)[:, None]
-    after = torch.cat([score(torch.where(part, filler, picture)) for part in covers.split(BATCH)])
+    before = score(image[None])
+    covers = torch.from_numpy(masks).to(image.device)[:, None]
+    after = torch.cat([score(torch.where(part, filler, image)) for part in covers.split(BATCH)])
     return (before - after) / before.abs()
 
 
 def random_masks(
-    size: tuple[int, int], shares: Sequence[float], draws: int, rng: np.random.Generator
+    size: tuple[int, int], fractions: Sequence[float], draws: int, rng: np.random.Generator
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """As many random pixels and a random box, each as masks (shares * draws, H, W)."""
+    """As many random pixels and a random box, each as masks (fractions * draws, H, W)."""
     flat = np.zeros(size, np.float32)
-    yield (
-        'random pixels',
-        np.stack([marked_pixels(flat, share, rng) for share in shares for _ in range(draws)]),
-    )
-    yield (
-        'random box',
-        np.stack([random_box(size, share, rng) for share in shares for _ in range(draws)]),
-    )
+    each = [fraction for fraction in fractions for _ in range(draws)]
+    yield 'random pixels', np.stack([marked_pixels(flat, fraction, rng) for fraction in each])
+    yield 'random box', np.stack([random_box(size, fraction, rng) for fraction in each])
 
 
 @torch.no_grad()
-def measure(
+def deletion_test(
     score: Callable[[Tensor], Tensor],
-    picture: Tensor,
+    image: Tensor,
     maps: Mapping[str, np.ndarray],
     prototypes: Sequence[int],
     filler: Tensor,
-    shares: Sequence[float],
+    fractions: Sequence[float],
     draws: int,
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """How far scores fall when the pixels that maps mark are covered, and when random ones are.
+    """How far scores drop when the pixels that maps mark are covered, and when random ones are.
 
     Args:
-        score: Gives the scores (N, P) of pictures (N, C, H, W).
-        picture: A normalised picture (C, H, W).
+        score: Gives the scores (N, P) of images (N, C, H, W).
+        image: A normalised image (C, H, W).
         maps: Maps (k, H, W) of the prototypes, by the name of what made them.
         prototypes: Numbers of the k prototypes.
-        filler: What covers the picture (C, H, W).
-        shares: Shares of the picture that are covered.
-        draws: How many random places are drawn for each share.
+        filler: What covers the image (C, H, W).
+        fractions: Fractions of the image that are covered.
+        draws: How many random places are drawn for each fraction.
         rng: Draws them.
 
     Returns:
-        Relative falls (k, shares) by the names of ``maps``, and of 'random pixels' and
+        Relative drops (k, fractions) by the names of ``maps``, and of 'random pixels' and
         'random box', which are the mean over the draws.
     """
     columns = list(prototypes)
-    falls = {}
+    drops = {}
     for name, activations in maps.items():
         masks = np.stack(
-            [marked_pixels(one, share, rng) for one in activations for share in shares]
+            [marked_pixels(one, fraction, rng) for one in activations for fraction in fractions]
         )
-        fall = relative_falls(score, picture, masks, filler)[:, columns]
-        each = fall.unflatten(0, (len(columns), len(shares)))
-        falls[name] = torch.stack([each[i, :, i] for i in range(len(columns))]).cpu().numpy()
-    for name, masks in random_masks(tuple(picture.shape[-2:]), shares, draws, rng):
-        fall = relative_falls(score, picture, masks, filler)[:, columns]
-        falls[name] = fall.unflatten(0, (len(shares), draws)).mean(dim=1).T.cpu().numpy()
-    return falls
+        drop = relative_drops(score, image, masks, filler)[:, columns]
+        each = drop.unflatten(0, (len(columns), len(fractions)))
+        drops[name] = torch.stack([each[i, :, i] for i in range(len(columns))]).cpu().numpy()
+    for name, masks in random_masks(tuple(image.shape[-2:]), fractions, draws, rng):
+        drop = relative_drops(score, image, masks, filler)[:, columns]
+        drops[name] = drop.unflatten(0, (len(fractions), draws)).mean(dim=1).T.cpu().numpy()
+    return drops

@@ -5,82 +5,75 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmproto.errors import InputError
 from mmproto.explanation.high_activation import upsample
+from mmproto.explanation.prototype_maps import PrototypeMaps
 from mmproto.functional import ReceptiveField
+from mmproto.models import ProtoPNet
 from mmproto.models.backbones.receptive_field import backbone_receptive_field
 from mmproto.utils.extras import need
 
-# Gets the classifier in eval mode, a normalised picture (C, H, W), the similarity maps
-# (k, H', W') of some prototypes and their numbers; gives maps (k, H, W), fp32, that are the
-# higher the more a pixel matters to the prototype's score.
-Attribution = Callable[[nn.Module, Tensor, np.ndarray, Sequence[int]], np.ndarray]
+# Gets the classifier in eval mode, a normalised image (C, H, W), and where some prototypes are
+# found in it; gives maps (k, H, W), fp32, that are the higher the more a pixel matters to the
+# prototype's score.
+Attribution = Callable[[ProtoPNet, Tensor, PrototypeMaps], np.ndarray]
 
 STEPS = 32  # of the integral
-BATCH = 64  # pictures that go through the network at once
+BATCH = 64  # images that go through the network at once
 SAMPLES = 16  # noisy copies
-NOISE = 0.15  # standard deviation, as a share of the picture's range
+NOISE = 0.15  # standard deviation, as a fraction of the image's range
 SEED = 0
-SMOOTHING = 1 / 32  # standard deviation of the Gaussian, as a share of the shorter side
+SMOOTHING = 1 / 32  # standard deviation of the Gaussian, as a fraction of the shorter side
 
 
-def upsampling(
-    model: nn.Module, picture: Tensor, similarity: np.ndarray, prototypes: Sequence[int]
-) -> np.ndarray:
+def upsampling(model: ProtoPNet, image: Tensor, maps: PrototypeMaps) -> np.ndarray:
     """The similarity map, upsampled with cubic interpolation, as in the paper."""
-    size = tuple(picture.shape[-2:])
-    return np.stack([upsample(one, size) for one in similarity])
+    size = tuple(image.shape[-2:])
+    return np.stack([upsample(scores, size) for scores in maps.scores])
 
 
-def receptive_field(
-    model: nn.Module, picture: Tensor, similarity: np.ndarray, prototypes: Sequence[int]
-) -> np.ndarray:
-    """1 for all that the most similar patch sees of the picture, 0 for the rest.
+def receptive_field(model: ProtoPNet, image: Tensor, maps: PrototypeMaps) -> np.ndarray:
+    """1 for the receptive field of the nearest patch, 0 for the rest of the image.
 
     Raises:
         InputError: If the backbone's receptive field is not known.
     """
     field = _known_field(model)
-    size = tuple(picture.shape[-2:])
+    size = tuple(image.shape[-2:])
     patch_size = tuple(model.head.prototype_vectors.shape[-2:])
-    maps = np.zeros((len(similarity), *size), np.float32)
-    for one, places in zip(maps, similarity):
-        cell = np.unravel_index(places.argmax(), places.shape)
-        top, bottom, left, right = field.box(cell, size, patch_size)
+    marked = np.zeros((len(maps.locations), *size), np.float32)
+    for one, location in zip(marked, maps.locations.tolist()):
+        top, bottom, left, right = field.box(tuple(location), size, patch_size)
         one[top:bottom, left:right] = 1
-    return maps
+    return marked
 
 
-def integrated_gradients(
-    model: nn.Module, picture: Tensor, similarity: np.ndarray, prototypes: Sequence[int]
-) -> np.ndarray:
-    """What each pixel adds to the score on the way from a grey picture (Sundararajan, 2017).
+def integrated_gradients(model: ProtoPNet, image: Tensor, maps: PrototypeMaps) -> np.ndarray:
+    """What each pixel adds to the score on the way from a grey image (Sundararajan, 2017).
 
-    The grey picture is the data set's mean colour. Only what speaks for the prototype is kept.
+    The grey image is the data set's mean colour. Only what adds to the score is kept.
     """
-    return _as_maps(path_attributions(model, picture, prototypes).sum(dim=1).clamp(min=0))
+    return _as_maps(path_attributions(model, image, maps.prototypes).sum(dim=1).clamp(min=0))
 
 
-def smooth_grad(
-    model: nn.Module, picture: Tensor, similarity: np.ndarray, prototypes: Sequence[int]
-) -> np.ndarray:
+def smooth_grad(model: ProtoPNet, image: Tensor, maps: PrototypeMaps) -> np.ndarray:
     """How much the score moves with each pixel, mean over noisy copies (Smilkov, 2017).
 
-    The noise is the same for every picture and prototype.
+    The noise is the same for every image and prototype.
     """
     from captum.attr import NoiseTunnel, Saliency
 
     tunnel = NoiseTunnel(Saliency(prototype_scores(model)))
-    spread = NOISE * float(picture.max() - picture.min())
+    spread = NOISE * float(image.max() - image.min())
     gradients = []
-    for prototype in prototypes:
+    for prototype in maps.prototypes:
         with torch.random.fork_rng(), torch.enable_grad():
             torch.manual_seed(SEED)
             gradients.append(
                 tunnel.attribute(
-                    picture[None].clone().requires_grad_(),
+                    image[None].clone().requires_grad_(),
                     nt_type='smoothgrad',
                     nt_samples=SAMPLES,
                     stdevs=spread,
@@ -90,23 +83,23 @@ def smooth_grad(
     return _as_maps(torch.cat(gradients).sum(dim=1))
 
 
-def path_attributions(model: nn.Module, picture: Tensor, prototypes: Sequence[int]) -> Tensor:
-    """Integrated gradients (k, C, H, W), which sum to the score less that of a grey picture."""
+def path_attributions(model: ProtoPNet, image: Tensor, prototypes: Sequence[int]) -> Tensor:
+    """Integrated gradients (k, C, H, W), which sum to the score less that of a grey image."""
     from captum.attr import IntegratedGradients
 
-    copies = picture.expand(len(prototypes), *picture.shape).clone()
+    copies = image.expand(len(prototypes), *image.shape).clone()
     with torch.enable_grad():
         attributions = IntegratedGradients(prototype_scores(model)).attribute(
             copies.requires_grad_(),
-            target=torch.as_tensor(prototypes, device=picture.device),
+            target=torch.as_tensor(prototypes, device=image.device),
             n_steps=STEPS,
             internal_batch_size=max(BATCH, len(prototypes)),
         )
     return attributions.detach()
 
 
-def prototype_scores(model: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The function from pictures (N, C, H, W) to the scores (N, P) of all prototypes."""
+def prototype_scores(model: ProtoPNet) -> Callable[[Tensor], Tensor]:
+    """The function from images (N, C, H, W) to the scores (N, P) of all prototypes."""
     return lambda inputs: model.head.pre_logits(model.extract_feat(inputs))
 
 
@@ -132,13 +125,13 @@ def find_attribution(name: str) -> Attribution:
     return ATTRIBUTIONS[name]
 
 
-def check_attribution(name: str, model: nn.Module) -> None:
+def check_attribution(name: str, model: ProtoPNet) -> None:
     """Raise an InputError if there is no such attribution, or not for this model."""
     if find_attribution(name) is receptive_field:
         _known_field(model)
 
 
-def _known_field(model: nn.Module) -> ReceptiveField:
+def _known_field(model: ProtoPNet) -> ReceptiveField:
     field = backbone_receptive_field(model.backbone)
     if field is None:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Where an ordinary classifier looks: its class activation map (Zhou et al., 2016)."""
+"""The class activation map of an ordinary classifier (Zhou et al., 2016)."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +14,11 @@ from mmproto.models.backbones.backbone_info import is_channels_last, last_map
 
 @dataclass(frozen=True)
 class ClassActivation:
-    """What a classifier takes a picture for, and where it sees that.
+    """What a classifier predicts for an image, and by which pixels.
 
     Attributes:
         probabilities: Softmax probability of every class (num_classes,).
-        activation: How much every pixel of the network's input (H, W) speaks for the predicted
+        activation: How much every pixel of the network's input (H, W) adds to the predicted
             class, from 0 to 1.
     """
 
@@ -26,15 +26,15 @@ class ClassActivation:
     activation: np.ndarray
 
     @property
-    def predicted(self) -> int:
+    def label(self) -> int:
         """The predicted class."""
         return int(self.probabilities.argmax())
 
 
-class SeenLastMap(nn.Module):
-    """A classifier whose last feature map goes through a module of its own, to be looked at there.
+class LastMapClassifier(nn.Module):
+    """A classifier whose last feature map goes through a module of its own, for hooks on it.
 
-    That makes no difference between backbones that give one map, several, or a list of them.
+    Backbones that give one map, several, or a list of them are alike then.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -52,23 +52,23 @@ class SeenLastMap(nn.Module):
 
 @torch.enable_grad()
 def class_activations(model: nn.Module, inputs: Tensor) -> list[ClassActivation]:
-    """The class activation map of each picture for its predicted class.
+    """The class activation map of each image for its predicted class.
 
     It is the Grad-CAM of the last feature map, which under global average pooling and a linear
     head is the class activation map: the class's weights times the map's channels.
 
     Args:
         model: A classifier with a linear head.
-        inputs: Normalised pictures (N, C, H, W).
+        inputs: Normalised images (N, C, H, W).
 
     Raises:
         InputError: If the backbone gives no feature map.
     """
     from pytorch_grad_cam import GradCAM
 
-    seen = SeenLastMap(model)
+    classifier = LastMapClassifier(model)
     as_nchw = partial(last_map, channels_last=is_channels_last(model.backbone))
-    cam = GradCAM(seen, [seen.last_map], reshape_transform=as_nchw)
+    cam = GradCAM(classifier, [classifier.last_map], reshape_transform=as_nchw)
     activations = cam(inputs, targets=None)  # of the predicted classes
     probabilities = cam.outputs.detach().softmax(dim=1).cpu()
     model.zero_grad()

@@ -1,4 +1,4 @@
-"""Follows a picture through its pipeline, so that boxes lead back to the original's pixels."""
+"""Follows an image through its pipeline, so that boxes lead back to the original's pixels."""
 
 import math
 from dataclasses import dataclass, replace
@@ -17,10 +17,10 @@ PADS = {'Pad'}  # on the right and below, where no pixel moves
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where in the original picture the pixels of the network's input come from.
+    """Where in the original image the pixels of the network's input come from.
 
     Attributes:
-        size: Height and width of the original picture.
+        size: Height and width of the original image.
         input_size: Height and width of the network's input.
         step: Height and width of an input pixel, in pixels of the original.
         start: Where the first input pixel begins (y, x), in pixels of the original.
@@ -44,8 +44,8 @@ class Geometry:
         return replace(self, start=start, input_size=after)
 
     @property
-    def seen(self) -> Box:
-        """The part of the original picture that the network sees."""
+    def input_box(self) -> Box:
+        """The part of the original image that the network's input shows."""
         return self.to_original(Box(0, self.input_size[0], 0, self.input_size[1]))
 
     def to_original(self, box: Box) -> Box:
@@ -62,8 +62,17 @@ class Geometry:
         return Box(*ends)
 
     def to_input(self, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Points of the original picture in the pixels of the network's input, not rounded."""
+        """Points of the original image in the pixels of the network's input, not rounded."""
         return (y - self.start[0]) / self.step[0], (x - self.start[1]) / self.step[1]
+
+
+def scaled_box(box: Box, size: tuple[int, int], new_size: tuple[int, int]) -> Box:
+    """A box in an image of one (height, width), after a resize of the image to another."""
+    rows, columns = (new / old for new, old in zip(new_size, size))
+    top = min(round(box.top * rows), new_size[0] - 1)
+    left = min(round(box.left * columns), new_size[1] - 1)
+    bottom, right = round(box.bottom * rows), round(box.right * columns)
+    return Box(top, max(bottom, top + 1), left, max(right, left + 1))
 
 
 def follow(pipeline: Compose, info: dict) -> tuple[dict, np.ndarray, Geometry]:
@@ -71,15 +80,15 @@ def follow(pipeline: Compose, info: dict) -> tuple[dict, np.ndarray, Geometry]:
 
     Args:
         pipeline: A pipeline without random transforms.
-        info: What a data set says of the picture, with 'img_path'; or the picture as 'img', an
+        info: What a data set says of the image, with 'img_path'; or the image as 'img', an
             array (height, width, 3) in BGR order, for which the loading step is left out.
 
     Returns:
-        What the pipeline gives, the original picture (height, width, 3) in BGR order, and where
+        What the pipeline gives, the original image (height, width, 3) in BGR order, and where
         the input's pixels come from.
 
     Raises:
-        InputError: If a transform changes the picture's size in an unknown way.
+        InputError: If a transform changes the image's size in an unknown way.
     """
     transforms = list(pipeline.transforms)
     if 'img' not in info:
@@ -103,7 +112,7 @@ def follow(pipeline: Compose, info: dict) -> tuple[dict, np.ndarray, Geometry]:
             geometry = replace(geometry, input_size=after)
         elif before != after:
             raise InputError(
-                f'the pipeline has {name}, through which no box can be led back to the picture: '
+                f'the pipeline has {name}, through which no box can be led back to the image: '
                 f'use {", ".join(sorted(RESIZES | CENTER_CROPS | BOX_CROPS | PADS))}'
             )
     return info, original, geometry

@@ -8,11 +8,12 @@ import numpy as np
 from PIL import Image
 
 from mmproto.explanation.class_activation import ClassActivation
-from mmproto.explanation.explanation import Match
 from mmproto.explanation.geometry import Geometry
 from mmproto.explanation.image_explanation import ImageExplanation
-from mmproto.visualization.drawing import heat_on_seen, scaled_box, thumbnail
-from mmproto.visualization.explanation_sheet import GREEN, GREY, RED, Sheet, ThumbnailsOf, shortened
+from mmproto.explanation.prototype_match import PrototypeMatch
+from mmproto.visualization.drawing import heat_map_of_input, thumbnail
+from mmproto.visualization.explanation_sheet import ThumbnailsOf
+from mmproto.visualization.sheet import GREEN, GREY, RED, Sheet, shortened
 
 SIDE = 240
 PART = 76
@@ -36,81 +37,80 @@ HEADINGS = (
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A picture that a ProtoPNet and its baseline have both looked at.
+class Comparison:
+    """What a ProtoPNet and its baseline say of one image.
 
     Attributes:
-        explained: What the ProtoPNet says of it.
-        picture: The picture (height, width, 3), uint8, BGR, as the baseline reads it.
+        explanation: What the ProtoPNet says.
+        image: The image (height, width, 3), uint8, BGR, as the baseline reads it.
         geometry: Where in it the baseline's input comes from.
-        activation: What the baseline says of it.
+        activation: What the baseline says.
     """
 
-    explained: ImageExplanation
-    picture: np.ndarray
+    explanation: ImageExplanation
+    image: np.ndarray
     geometry: Geometry
     activation: ClassActivation
 
 
 def attention_figure(
-    compared: Sequence[Compared], thumbnails: ThumbnailsOf, warning: str | None
+    comparisons: Sequence[Comparison], thumbnails: ThumbnailsOf, warning: str | None
 ) -> Image.Image:
-    """Draw a row for each picture.
+    """Draw a row for each image.
 
     Args:
-        compared: The pictures.
-        thumbnails: Gives the pictures of a prototype, 'image' and 'crop', if there are any.
+        comparisons: The images.
+        thumbnails: Gives the images of a prototype, 'image' and 'crop', if there are any.
         warning: What has to be said of the ProtoPNet, if anything.
     """
     warnings = wrap(warning or '', 120)
     row = SIDE + CAPTION
-    sheet = Sheet(WIDTH, HEADER + row * len(compared) + LINE * len(warnings))
+    sheet = Sheet(WIDTH, HEADER + row * len(comparisons) + LINE * len(warnings))
     for left, (heading, rest) in zip(LEFT, HEADINGS):
         sheet.write(left, 10, heading, bold=True)
         sheet.write(left, 10 + LINE, rest, GREY)
-    for number, one in enumerate(compared):
+    for number, one in enumerate(comparisons):
         top = HEADER + row * number
         _object_attention(sheet, one, top)
-        _part_attention(sheet, one.explained, top)
-        _comparison(sheet, one.explained, thumbnails, top)
+        _part_attention(sheet, one.explanation, top)
+        _comparison(sheet, one.explanation, thumbnails, top)
     for number, line in enumerate(warnings):
-        sheet.write(MARGIN, HEADER + row * len(compared) + LINE * number - GAP, line, RED)
+        sheet.write(MARGIN, HEADER + row * len(comparisons) + LINE * number - GAP, line, RED)
     return sheet.image
 
 
-def _object_attention(sheet: Sheet, one: Compared, top: int) -> None:
+def _object_attention(sheet: Sheet, one: Comparison, top: int) -> None:
     activation = one.activation
-    picture = thumbnail(one.picture, SIDE)
-    heat = heat_on_seen(picture, one.geometry, activation.activation)
+    heat = heat_map_of_input(thumbnail(one.image, SIDE), one.geometry, activation.activation)
     sheet.paste(_square(heat, SIDE), LEFT[0], top, SIDE)
-    label = activation.predicted
+    label = activation.label
     probability = float(activation.probabilities[label])
-    _caption(sheet, one.explained, label, probability, LEFT[0], top)
+    _caption(sheet, one.explanation, label, probability, LEFT[0], top)
 
 
 def _part_attention(sheet: Sheet, one: ImageExplanation, top: int) -> None:
-    picture = thumbnail(one.picture, SIDE)
-    height, width = picture.shape[:2]
-    sheet.paste(_square(picture, SIDE), LEFT[1], top, SIDE)
+    image = thumbnail(one.image, SIDE)
+    height, width = image.shape[:2]
+    sheet.paste(_square(image, SIDE), LEFT[1], top, SIDE)
     start = LEFT[1] + (SIDE - width) // 2, top + (SIDE - height) // 2
-    matches = _shown_matches(one)
+    matches = _drawn_matches(one)
     for number, match in enumerate(matches):
-        upper, lower, left, right = scaled_box(one.box(match), one.geometry.size, (height, width))
+        upper, lower, left, right = one.box_in(image, match)
         corners = (start[0] + left, start[1] + upper, start[0] + right - 1, start[1] + lower - 1)
         # the later, the thinner: of boxes on the same place each is seen
         thickness = min(2 + len(matches) - number, -(-min(lower - upper, right - left) // 2))
         sheet.draw.rectangle(corners, outline=COLOURS[number], width=thickness)
-    explained = one.explanation.explained
+    explained = one.prediction.target
     _caption(sheet, one, explained.label, explained.probability, LEFT[1], top)
 
 
 def _comparison(sheet: Sheet, one: ImageExplanation, thumbnails: ThumbnailsOf, top: int) -> None:
-    matches = _shown_matches(one)
+    matches = _drawn_matches(one)
     for number, match in enumerate(matches):
         row = top + number * (PART + GAP)
-        first, last, left, right = one.box_on_display(match)
-        pictures = thumbnails(match.prototype) or {}
-        parts = (one.picture[first:last, left:right], pictures.get('crop'), pictures.get('image'))
+        first, last, left, right = one.box_in(one.image, match)
+        images = thumbnails(match.prototype) or {}
+        parts = (one.image[first:last, left:right], images.get('crop'), images.get('image'))
         for place, part in zip(PARTS, parts):
             square = None if part is None else _square(part, PART)
             sheet.paste(square, place, row, PART)
@@ -126,29 +126,29 @@ def _comparison(sheet: Sheet, one: ImageExplanation, thumbnails: ThumbnailsOf, t
         sheet.write(place, end, words, GREY, small=True)
 
 
-def _shown_matches(one: ImageExplanation) -> list[Match]:
+def _drawn_matches(one: ImageExplanation) -> list[PrototypeMatch]:
     """The prototypes with most points for the predicted class, one for each colour."""
-    return one.explanation.explained.matches[: len(COLOURS)]
+    return one.prediction.target.matches[: len(COLOURS)]
 
 
 def _caption(
     sheet: Sheet, one: ImageExplanation, label: int, probability: float, left: int, top: int
 ) -> None:
-    """Write below a column what its network takes the picture for, and whether that is right."""
+    """Write below a column what its network predicts, and whether that is right."""
     name = shortened(one.class_name(label), SIDE)
     sheet.write(left, top + SIDE + 4, name, bold=True)
     colour, verdict = GREY, ''
-    if one.truth is not None:
-        right = one.truth == label
-        colour = GREEN if right else RED
-        verdict = ', right' if right else f', but it is {one.class_name(one.truth)}'
+    if one.true_class is not None:
+        correct = one.true_class == label
+        colour = GREEN if correct else RED
+        verdict = ', right' if correct else f', but it is {one.class_name(one.true_class)}'
     words = shortened(f'{probability:.1%}{verdict}', SIDE)
     sheet.write(left, top + SIDE + 4 + LINE, words, colour)
 
 
-def _square(picture: np.ndarray, side: int) -> np.ndarray:
-    """The picture in the middle of a white square."""
-    small = thumbnail(picture, side)
+def _square(image: np.ndarray, side: int) -> np.ndarray:
+    """The image in the middle of a white square."""
+    small = thumbnail(image, side)
     height, width = small.shape[:2]
     top, left = (side - height) // 2, (side - width) // 2
     square = np.full((side, side, 3), 255, np.uint8)

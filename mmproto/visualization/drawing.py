@@ -5,13 +5,15 @@ from base64 import b64encode
 import cv2
 import numpy as np
 
-from mmproto.explanation.geometry import Geometry
+from mmproto.explanation.geometry import Geometry, scaled_box
 from mmproto.explanation.high_activation import upsample
 from mmproto.functional import Box
 
 YELLOW = (0, 255, 255)
 HEAT = 0.4
 JET = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_JET)
+# No page needs more pixels, and many images are held at once.
+DISPLAY_SIDE = 1024
 # Full colour resolution: a line one pixel wide keeps its colour.
 JPEG = [
     cv2.IMWRITE_JPEG_QUALITY,
@@ -55,35 +57,37 @@ def thumbnail(image: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(image, size, interpolation=interpolation)
 
 
+def display_copy(image: np.ndarray) -> np.ndarray:
+    """The image in three channels, made smaller if it is larger than a page needs."""
+    if image.ndim == 2 or image.shape[2] == 1:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    scale = DISPLAY_SIDE / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
 def data_uri(image: np.ndarray, quality: int = 85) -> str:
-    """The image as a JPEG inside an address, for pages that stand alone."""
+    """The image as the data URI of a JPEG, for pages that stand alone."""
     done, buffer = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise ValueError(f'no JPEG can be made of an array {image.shape} of {image.dtype}')
     return f'data:image/jpeg;base64,{b64encode(buffer).decode()}'
 
 
-def scaled_box(box: Box, size: tuple[int, int], shown: tuple[int, int]) -> Box:
-    """A box in a picture of one (height, width), in that picture shown at another size."""
-    rows, columns = (new / old for new, old in zip(shown, size))
-    top, left = min(round(box[0] * rows), shown[0] - 1), min(round(box[2] * columns), shown[1] - 1)
-    bottom, right = round(box[1] * rows), round(box[3] * columns)
-    return Box(top, max(bottom, top + 1), left, max(right, left + 1))
-
-
-def heat_on_seen(picture: np.ndarray, geometry: Geometry, activation: np.ndarray) -> np.ndarray:
-    """The picture, at any scale, with a heat map on the part of it that the network sees.
+def heat_map_of_input(image: np.ndarray, geometry: Geometry, activation: np.ndarray) -> np.ndarray:
+    """The original image, at any scale, with a heat map on what the network's input shows of it.
 
     Args:
-        picture: (height, width, 3), uint8, BGR.
+        image: (height, width, 3), uint8, BGR.
         geometry: Where the network's input comes from.
         activation: Activation (h, w) of the network's input, at any scale.
     """
-    top, bottom, left, right = scaled_box(geometry.seen, geometry.size, picture.shape[:2])
-    seen = picture[top:bottom, left:right]
-    result = picture.copy()
+    top, bottom, left, right = scaled_box(geometry.input_box, geometry.size, image.shape[:2])
+    part = image[top:bottom, left:right]
+    result = image.copy()
     # OpenCV knows no half precision
     result[top:bottom, left:right] = heat_map(
-        seen, upsample(activation.astype(np.float32), seen.shape[:2])
+        part, upsample(activation.astype(np.float32), part.shape[:2])
     )
     return result

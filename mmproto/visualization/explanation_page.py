@@ -1,4 +1,4 @@
-"""Writes explanations: for each picture a page (HTML), a picture (PNG) and the figures (JSON)."""
+"""Writes explanations: for each image a page (HTML), an image (PNG) and the figures (JSON)."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +12,9 @@ from mmproto.errors import InputError
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.utils.files import whole_file
 from mmproto.visualization.drawing import data_uri, thumbnail
+from mmproto.visualization.explanation_json import explanation_json
 from mmproto.visualization.explanation_sheet import explanation_sheet
-from mmproto.visualization.page_data import prototype_thumbnails, shown_picture
+from mmproto.visualization.page_data import page_data, prototype_thumbnails
 from mmproto.visualization.prototype_images import Gallery
 
 INDEX_SIDE = 128
@@ -39,66 +40,67 @@ def patches_warning(head: nn.Module) -> str | None:
     if (head.prototype_image < 0).any():
         return (
             'The prototypes of this model have never been pushed: they are no training patches, '
-            'and no picture shows them. Push it by tools/push.py.'
+            'and no image shows them. Push it by tools/push.py.'
         )
     return (
         'This model has been trained since its last push: its prototypes are no training patches '
-        'any more. The pictures show where they were. Push it by tools/push.py.'
+        'any more. The images show where they were. Push it by tools/push.py.'
     )
 
 
 def write_explanations(
-    explained: list[ImageExplanation], gallery: Gallery, folder: Path, warning: str | None
+    explanations: list[ImageExplanation], gallery: Gallery, folder: Path, warning: str | None
 ) -> list[Path]:
-    """Write page, picture and figures of each picture, and an index where there are several.
+    """Write page, image and figures of each explanation, and an index where there are several.
 
     Args:
-        explained: The pictures.
-        gallery: Pictures of the prototypes.
+        explanations: The explanations.
+        gallery: Images of the prototypes.
         folder: An existing folder.
         warning: What every page says first, if anything.
 
     Returns:
-        The page of each picture.
+        The page of each image.
 
     Raises:
-        InputError: If a file cannot be written; nothing of these pictures is left then.
+        InputError: If a file cannot be written; nothing of these explanations is left then.
     """
-    pictures = cache(lambda prototype: prototype_thumbnails(gallery, prototype))
+    thumbnails = cache(lambda prototype: prototype_thumbnails(gallery, prototype))
 
     @cache
     def uris(prototype: int) -> dict[str, str] | None:
-        shown = pictures(prototype)
-        return shown and {name: data_uri(image) for name, image in shown.items()}
+        images = thumbnails(prototype)
+        return images and {name: data_uri(image) for name, image in images.items()}
 
     # A gallery may run the network, which is no work for several threads.
-    for prototype in sorted({match.prototype for one in explained for match in one.matches}):
+    matches = (match for one in explanations for match in one.prediction.matches)
+    for prototype in sorted({match.prototype for match in matches}):
         uris(prototype)
     page = templates().get_template('explanation.html.j2')
 
     def write(one: ImageExplanation) -> dict:
-        text = json.dumps({**one.to_dict(gallery), 'warning': warning}, indent=1)
+        text = json.dumps({**explanation_json(one, gallery), 'warning': warning}, indent=1)
         with whole_file(folder / f'{one.name}.json') as file:
             file.write_text(text, encoding='utf-8')
         with whole_file(folder / f'{one.name}.png') as file:
-            explanation_sheet(one, pictures, warning).save(file, compress_level=1)
-        shown = shown_picture(one)
-        html = page.render(one=shown, prototypes=uris, warning=warning, origin=gallery.origin)
+            explanation_sheet(one, thumbnails, warning).save(file, compress_level=1)
+        data = page_data(one)
+        html = page.render(one=data, prototypes=uris, warning=warning, origin=gallery.origin)
         with whole_file(folder / f'{one.name}.html') as file:
             file.write_text(html, encoding='utf-8')
-        return {**shown, 'uri': data_uri(thumbnail(one.picture, INDEX_SIDE))}
+        return {**data, 'uri': data_uri(thumbnail(one.image, INDEX_SIDE))}
 
     try:
-        with ThreadPoolExecutor() as threads:  # what compresses pictures waits for no other
-            written = list(threads.map(write, explained))
+        with ThreadPoolExecutor() as threads:  # what compresses images waits for no other
+            written = list(threads.map(write, explanations))
         if len(written) > 1:
             index = templates().get_template('index.html.j2')
-            html = index.render(pictures=written, warning=warning)
+            html = index.render(explanations=written, warning=warning)
             with whole_file(folder / 'index.html') as file:
                 file.write_text(html, encoding='utf-8')
     except OSError as error:
-        for one in explained:
+        for one in explanations:
             for kind in KINDS:
                 (folder / f'{one.name}{kind}').unlink(missing_ok=True)
         raise InputError(f'nothing can be written in {folder}: {error.strerror}') from None
-    return [folder / f'{one.name}.html' for one in explained]
+    return [folder / f'{one.name}.html' for one in explanations]

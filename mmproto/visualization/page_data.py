@@ -1,10 +1,11 @@
-"""What a page shows of an explanation: names, figures, boxes and small pictures."""
+"""What a page says of an explanation: names, figures, boxes and small images."""
 
 import numpy as np
 
-from mmproto.explanation.explanation import ClassEvidence, Match
 from mmproto.explanation.image_explanation import ImageExplanation
-from mmproto.visualization.drawing import data_uri, heat_on_seen, thumbnail
+from mmproto.explanation.prediction_explanation import ClassExplanation
+from mmproto.explanation.prototype_match import PrototypeMatch
+from mmproto.visualization.drawing import data_uri, heat_map_of_input, thumbnail
 from mmproto.visualization.prototype_images import Gallery
 
 SIDE = 480
@@ -12,83 +13,88 @@ THUMBNAIL = 160
 
 
 def prototype_thumbnails(gallery: Gallery, prototype: int) -> dict[str, np.ndarray] | None:
-    """The pictures of a prototype, no larger than a page shows them; None if there are none."""
-    pictures = gallery.pictures(prototype)
-    if pictures is None:
+    """The images of a prototype, no larger than a page shows them; None if there are none."""
+    images = gallery.pictures(prototype)
+    if images is None:
         return None
-    return {
-        name: thumbnail(getattr(pictures, name), THUMBNAIL) for name in ('image', 'crop', 'heat')
-    }
+    return {name: thumbnail(getattr(images, name), THUMBNAIL) for name in ('image', 'crop', 'heat')}
 
 
-def shown_picture(
-    one: ImageExplanation, side: int = SIDE, again: ImageExplanation | None = None
+def page_data(
+    one: ImageExplanation, side: int = SIDE, second: ImageExplanation | None = None
 ) -> dict:
-    """A picture with its explanation, for a template.
+    """An explanation as the macros of ``matches.html.j2`` take it.
 
     Args:
-        one: The explained picture.
-        side: Longer side of the picture that is put into the page, in pixels.
-        again: The same by another attribution, whose heat maps are shown as well.
+        one: The explanation.
+        side: Longer side of the image that is put into the page, in pixels.
+        second: The same by another attribution, whose heat maps are shown as well.
     """
-    picture = thumbnail(one.picture, side)
-    explanation = one.explanation
-    predicted = explanation.predicted
+    prediction = one.prediction
     return dict(
         name=one.name,
         path=one.path,
-        uri=data_uri(picture),
-        height=one.picture.shape[0],
-        width=one.picture.shape[1],
-        predicted=one.class_name(predicted),
-        probability=float(explanation.probabilities[predicted]),
-        truth=None if one.truth is None else one.class_name(one.truth),
-        right=one.truth == predicted,
-        rival_question=one.rival_question,
-        explained=_shown_evidence(one, explanation.explained, again),
-        rival=_shown_evidence(one, explanation.rival, again),
-        most_similar=[_shown_match(one, match) for match in explanation.most_similar],
-        attribution=explanation.attribution.replace('_', ' '),
+        uri=data_uri(thumbnail(one.image, side)),
+        height=one.image.shape[0],
+        width=one.image.shape[1],
+        predicted=one.class_name(prediction.label),
+        probability=float(prediction.probabilities[prediction.label]),
+        true_class=None if one.true_class is None else one.class_name(one.true_class),
+        correct=one.true_class == prediction.label,
+        rival_question=rival_question(one),
+        target=_class_data(one, prediction.target, second),
+        rival=_class_data(one, prediction.rival, second),
+        most_similar=[_match_data(one, match) for match in prediction.most_similar],
+        attribution=_attribution(one),
     )
 
 
-def heat_thumbnail(one: ImageExplanation, match: Match) -> np.ndarray:
-    """The picture, small, under what matters in it to the match's prototype."""
-    return heat_on_seen(thumbnail(one.picture, THUMBNAIL), one.geometry, match.activation)
+def rival_question(one: ImageExplanation) -> str:
+    """The question that the points of the rival answer."""
+    asked = one.prediction.target.label != one.prediction.label
+    return 'It was taken for: why' if asked else 'Why not'
 
 
-def _shown_evidence(
-    one: ImageExplanation, evidence: ClassEvidence, again: ImageExplanation | None
+def heat_thumbnail(one: ImageExplanation, match: PrototypeMatch) -> np.ndarray:
+    """The image, small, under how much its pixels matter to the match's score."""
+    return heat_map_of_input(thumbnail(one.image, THUMBNAIL), one.geometry, match.activation)
+
+
+def _attribution(one: ImageExplanation) -> str:
+    return one.prediction.attribution.replace('_', ' ')
+
+
+def _class_data(
+    one: ImageExplanation, explained: ClassExplanation, second: ImageExplanation | None
 ) -> dict:
-    def heats(match: Match) -> list[dict]:
+    second_matches = {} if second is None else {m.prototype: m for m in second.prediction.matches}
+
+    def heats(match: PrototypeMatch) -> list[dict]:
         """The match's heat map, and that of the same prototype by the other attribution."""
-        same = [] if again is None else [m for m in again.matches if m.prototype == match.prototype]
-        pairs = [(one, match), *((again, other) for other in same[:1])]
+        pairs = [(one, match)]
+        if match.prototype in second_matches:
+            pairs.append((second, second_matches[match.prototype]))
         return [
-            dict(
-                by=explained.explanation.attribution.replace('_', ' '),
-                uri=data_uri(heat_thumbnail(explained, shown)),
-            )
-            for explained, shown in pairs
+            dict(by=_attribution(by), uri=data_uri(heat_thumbnail(by, each))) for by, each in pairs
         ]
 
     return dict(
-        name=one.class_name(evidence.label),
-        logit=evidence.logit,
-        probability=evidence.probability,
-        matches=[{**_shown_match(one, match), 'heats': heats(match)} for match in evidence.matches],
-        shown=sum(match.points for match in evidence.matches),
-        rest=evidence.rest,
-        error=evidence.error,
+        name=one.class_name(explained.label),
+        logit=explained.logit,
+        probability=explained.probability,
+        matches=[{**_match_data(one, match), 'heats': heats(match)} for match in explained.matches],
+        points=sum(match.points for match in explained.matches),
+        rest=explained.rest,
+        error=explained.error,
     )
 
 
-def _shown_match(one: ImageExplanation, match: Match) -> dict:
-    top, bottom, left, right = one.box_on_display(match)
+def _match_data(one: ImageExplanation, match: PrototypeMatch) -> dict:
+    top, bottom, left, right = one.box_in(one.image, match)
     return dict(
         prototype=match.prototype,
-        of_class=one.class_name(match.label),
-        similarity=match.similarity,
+        class_name=one.class_name(match.prototype_class),
+        score=match.score,
         weight=match.weight,
         points=match.points,
         x=left,

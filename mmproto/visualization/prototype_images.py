@@ -16,6 +16,7 @@ from mmproto.engine.push_record import epoch_folders
 from mmproto.errors import InputError
 from mmproto.explanation.attribution import find_attribution
 from mmproto.explanation.high_activation import high_activation_box
+from mmproto.explanation.prototype_maps import prototype_maps
 from mmproto.functional import Box
 from mmproto.visualization.drawing import draw_box, heat_map
 
@@ -134,15 +135,13 @@ class TrainingPictures:
             return None
         inputs = self.dataset[index]['inputs']
         data = self.model.data_preprocessor({'inputs': [inputs]}, training=False)
-        features = self.model.extract_feat(data['inputs'])[-1]
+        outputs = head.outputs(self.model.extract_feat(data['inputs']))
         image = to_bgr(inputs)
-        similarity = head.similarity_maps([features])[0, [prototype]].cpu().numpy()
-        found = np.unravel_index(similarity[0].argmax(), similarity[0].shape)
-        noted = tuple(head.prototype_location[prototype].tolist())
-        if head.prototypes_are_patches and found != noted:
+        found = outputs.locations[0, prototype]
+        if head.prototypes_are_patches and not found.equal(head.prototype_location[prototype]):
             return None
-        picture = data['inputs'][0]
-        (activation,) = self.attribution(self.model, picture, similarity, [prototype])
+        maps = prototype_maps(head, outputs, [prototype])
+        (activation,) = self.attribution(self.model, data['inputs'][0], maps)
         return draw_prototype(image, activation, high_activation_box(activation))
 
     def path(self, prototype: int) -> str | None:

@@ -23,7 +23,7 @@ from mmproto.analysis.model_report import (
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.utils.files import whole_file
 from mmproto.visualization.explanation_page import templates
-from mmproto.visualization.page_data import shown_picture
+from mmproto.visualization.page_data import page_data
 from mmproto.visualization.prototype_images import Gallery, to_bgr
 from mmproto.visualization.thumbnails import CHUNK, Thumbnails
 
@@ -201,8 +201,8 @@ def _shown_explained(
 ) -> list[dict]:
     return [
         {
-            **shown_picture(one, PICTURE, again.get(one.name)),
-            'thumbnail': thumbnails.add(one.picture, PATCH),
+            **page_data(one, PICTURE, again.get(one.name)),
+            'thumbnail': thumbnails.add(one.image, PATCH),
         }
         for one in explained
     ]

@@ -17,7 +17,7 @@ from PIL import Image
 
 from mmproto.apis.classifier import load_classifier
 from mmproto.apis.compare_attention import check_baseline, check_comparison, compare_attention
-from mmproto.apis.image_reader import PictureReader
+from mmproto.apis.image_reader import ImageReader
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.datasets.birds import make_birds
 from mmproto.errors import InputError
@@ -72,7 +72,7 @@ def photo(tmp_path):
     return str(path)
 
 
-def test_a_row_for_each_picture(networks, image, photo):
+def test_a_row_for_each_image(networks, image, photo):
     one = compare_attention(*networks, [photo])
     two = np.asarray(compare_attention(*networks, [photo, image]))
     assert one.size[0] == two.shape[1] == WIDTH
@@ -82,16 +82,16 @@ def test_a_row_for_each_picture(networks, image, photo):
 
 
 def test_the_reader_gives_what_the_test_set_gives(networks, configs, birds, photo):
-    reader = PictureReader(configs['baseline'])
+    reader = ImageReader(configs['baseline'])
     dataset = reader.dataset('test_dataloader')
-    given = reader.read(dataset.get_data_info(5)['img_path'], 'five')
-    assert torch.equal(given.packed['inputs'], dataset[5]['inputs'])
-    assert given.truth == int(dataset[5]['data_samples'].gt_label) == 5
-    top, bottom, left, right = given.geometry.seen
+    loaded = reader.read(dataset.get_data_info(5)['img_path'], 'five')
+    assert torch.equal(loaded.inputs, dataset[5]['inputs'])
+    assert loaded.true_class == int(dataset[5]['data_samples'].gt_label) == 5
+    top, bottom, left, right = loaded.geometry.input_box
     assert (bottom - top) * (right - left) < 64 * 64
     unknown = reader.read(photo, 'photo')
-    assert unknown.geometry.seen == (0, 90, 0, 150)
-    assert unknown.truth is None
+    assert unknown.geometry.input_box == (0, 90, 0, 150)
+    assert unknown.true_class is None
 
 
 def test_other_networks_are_refused(networks, image):

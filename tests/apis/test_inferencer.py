@@ -13,6 +13,7 @@ from PIL import Image
 
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.errors import InputError
+from mmproto.visualization.page_data import page_data
 from tests.pushed_birds import (
     CONFIG,
     birds_fixture,  # noqa: F401
@@ -57,14 +58,14 @@ def test_it_predicts_what_the_model_predicts(inferencer, config, birds):
             assert np.allclose(result['pred_scores'], sample.pred_score, atol=1e-5)
             assert result['pred_label'] == int(sample.pred_label)
             assert result['pred_class'] == inferencer.classes[result['pred_label']]
-            assert result['explained'].truth == int(sample.gt_label)
+            assert result['explanation'].true_class == int(sample.gt_label)
 
 
-def test_everything_is_written_for_every_picture(inferencer, birds, photo, tmp_path):
+def test_everything_is_written_for_every_image(inferencer, birds, photo, tmp_path):
     out = tmp_path / 'new' / 'why'
     pictures = [*images(birds, 2), photo, photo, np.zeros((30, 40, 3), np.uint8)]
     results = inferencer(pictures, out_dir=out)
-    names = [result['explained'].name for result in results]
+    names = [result['explanation'].name for result in results]
     assert names[2:] == ['photo', 'photo_2', 'picture_4']
     assert {path.name for path in out.iterdir()} == {
         'index.html', *(f'{name}.{kind}' for name in names for kind in ('html', 'png', 'json'))
@@ -73,14 +74,14 @@ def test_everything_is_written_for_every_picture(inferencer, birds, photo, tmp_p
         figures = json.loads((out / f'{name}.json').read_text())
         assert figures['warning'] is None
         assert figures['predicted_class']['index'] == result['pred_label']
-        for part in ('explained', 'rival'):
-            evidence = figures[part]
-            points = sum(match['points'] for match in evidence['matches'])
-            assert points + evidence['points_of_the_rest'] == pytest.approx(
-                evidence['logit'], abs=1e-4
+        for part in ('target', 'rival'):
+            explained = figures[part]
+            points = sum(match['points'] for match in explained['matches'])
+            assert points + explained['points_of_the_rest'] == pytest.approx(
+                explained['logit'], abs=1e-4
             )
             height, width = figures['image_size']
-            for match in evidence['matches']:
+            for match in explained['matches']:
                 box = match['box']
                 assert 0 <= box['top'] < box['bottom'] <= height
                 assert 0 <= box['left'] < box['right'] <= width
@@ -94,7 +95,7 @@ def test_everything_is_written_for_every_picture(inferencer, birds, photo, tmp_p
 
 
 @pytest.mark.parametrize('mode', ['L', 'RGBA', 'P', 'CMYK', 'I;16', '1', 'LA'])
-def test_pictures_of_any_mode_and_size(inferencer, tmp_path, mode):
+def test_images_of_any_mode_and_size(inferencer, tmp_path, mode):
     kind = 'jpg' if mode == 'CMYK' else 'png'
     path = tmp_path / f'a.{kind}'
     noise = np.random.default_rng(0).integers(0, 256, (37, 210), dtype=np.uint8)
@@ -103,38 +104,38 @@ def test_pictures_of_any_mode_and_size(inferencer, tmp_path, mode):
     else:
         Image.fromarray(noise).convert('RGB').convert(mode).save(path)
     (result,) = inferencer(str(path), out_dir=tmp_path / 'out')
-    explained = result['explained']
+    explained = result['explanation']
     assert explained.geometry.size == (37, 210)
-    assert explained.truth is None
-    match = explained.explanation.explained.matches[0]
+    assert explained.true_class is None
+    match = explained.prediction.target.matches[0]
     assert explained.box(match)[1] <= 37
 
 
 def test_boxes_are_in_the_pixels_of_the_large_original(inferencer, photo, tmp_path):
     large = tmp_path / 'large.png'
     Image.open(photo).resize((3000, 1800)).save(large)
-    other = inferencer(str(large))[0]['explained']
+    other = inferencer(str(large))[0]['explanation']
     assert other.geometry.size == (1800, 3000)
-    assert max(other.picture.shape) == 1024
-    box = other.box(other.explanation.explained.matches[0])
-    shown = other.box_on_display(other.explanation.explained.matches[0])
+    assert max(other.image.shape) == 1024
+    box = other.box(other.prediction.target.matches[0])
+    shown = other.box_in(other.image, other.prediction.target.matches[0])
     assert np.allclose(np.array(box) * 1024 / 3000, shown, atol=1.5)
 
 
 def test_a_class_can_be_asked_for_by_name_or_number(inferencer, photo):
     predicted = inferencer(photo)[0]['pred_label']
-    asked = (predicted + 3) % 12
-    words = inferencer.classes[asked].replace('_', ' ')
-    for name in (asked, str(asked), inferencer.classes[asked], words):
-        explanation = inferencer(photo, asked=name)[0]['explained'].explanation
-        assert explanation.explained.label == asked
+    target = (predicted + 3) % 12
+    words = inferencer.classes[target].replace('_', ' ')
+    for name in (target, str(target), inferencer.classes[target], words):
+        explanation = inferencer(photo, target=name)[0]['explanation'].prediction
+        assert explanation.target.label == target
         assert explanation.rival.label == predicted
 
 
 def test_data_samples_are_those_of_mmpretrain(inferencer, photo):
     (sample,) = inferencer(photo, return_datasamples=True)
     assert isinstance(sample, DataSample)
-    assert int(sample.pred_label) == sample.explained.explanation.predicted
+    assert int(sample.pred_label) == sample.explanation.prediction.label
 
 
 @pytest.mark.parametrize(
@@ -143,12 +144,12 @@ def test_data_samples_are_those_of_mmpretrain(inferencer, photo):
         ('no.jpg', {}, 'there is no picture no.jpg'),
         ('text.jpg', {}, 'is no picture, or a damaged one'),
         ('half.jpg', {}, 'is no picture, or a damaged one'),
-        ('good.jpg', dict(asked='Hook billed'), "no class 'Hook billed'.*nearest: Hook billed"),
-        ('good.jpg', dict(asked=12), 'a number from 0 to 11'),
+        ('good.jpg', dict(target='Hook billed'), "no class 'Hook billed'.*nearest: Hook billed"),
+        ('good.jpg', dict(target=12), 'a number from 0 to 11'),
         ('good.jpg', dict(out_dir='good.jpg/out'), 'cannot be written'),
-        ('good.jpg', dict(asked='²'), 'there is no class'),
+        ('good.jpg', dict(target='²'), 'there is no class'),
         (np.zeros((9, 9)), {}, 'give uint8'),
-        ('folder', {}, 'there is no picture in folder'),
+        ('folder', {}, 'there is no image in folder'),
     ],
 )
 def test_wrong_input_is_named_and_leaves_nothing(
@@ -187,7 +188,7 @@ def test_a_model_that_was_never_pushed_has_no_pictures(config, birds, tmp_path):
     inferencer(images(birds, 1), out_dir=tmp_path)
     page = next(tmp_path.glob('*.html')).read_text()
     assert 'have never been pushed' in page
-    assert 'no picture' in page
+    assert 'no image' in page
 
 
 def test_training_images_are_not_needed(config, checkpoint, photo, tmp_path):
@@ -198,7 +199,7 @@ def test_training_images_are_not_needed(config, checkpoint, photo, tmp_path):
     inferencer(photo, out_dir=tmp_path / 'out')
     page = (tmp_path / 'out' / 'photo.html').read_text()
     assert 'pictures saved at the push' in page
-    assert 'no picture<' not in page
+    assert 'no image<' not in page
 
 
 def test_without_the_pictures_of_the_push_training_images_are_used(
@@ -209,7 +210,7 @@ def test_without_the_pictures_of_the_push_training_images_are_used(
     ProtoPNetInferencer(config, str(alone))(photo, out_dir=tmp_path)
     page = (tmp_path / 'photo.html').read_text()
     assert 'shown on the training images' in page
-    assert 'no picture<' not in page
+    assert 'no image<' not in page
 
 
 def test_data_text_is_escaped(config, checkpoint, photo, tmp_path):
@@ -235,9 +236,9 @@ def test_other_models_are_refused(config, checkpoint):
         ProtoPNetInferencer(baseline, str(checkpoint))
 
 
-def test_the_picture_shows_the_box_where_the_match_is(inferencer, photo):
-    explained = inferencer(photo)[0]['explained']
-    match = explained.explanation.explained.matches[0]
+def test_the_image_shows_the_box_where_the_match_is(inferencer, photo):
+    explained = inferencer(photo)[0]['explanation']
+    match = explained.prediction.target.matches[0]
     top, bottom, left, right = explained.box(match)
     assert cv2.imread(photo)[top:bottom, left:right].size > 0
     rows, columns = (side // 16 for side in match.activation.shape)
@@ -252,7 +253,7 @@ def test_pages_and_figures_say_what_found_the_boxes(
 ):
     inferencer = ProtoPNetInferencer(config, str(checkpoint), attribution=attribution)
     (result,) = inferencer(photo, out_dir=tmp_path / 'out')
-    assert result['explained'].explanation.attribution == attribution
+    assert result['explanation'].prediction.attribution == attribution
     figures = json.loads((tmp_path / 'out' / 'photo.json').read_text())
     assert figures['attribution'] == attribution
     assert f'found by {attribution.replace("_", " ")}' in (tmp_path / 'out/photo.html').read_text()
@@ -280,17 +281,17 @@ def test_paths_and_folders_are_taken(inferencer, photo, tmp_path):
         (folder / name).write_bytes(Path(photo).read_bytes())
     (folder / 'notes.txt').write_text('words')
     results = inferencer([folder, Path(photo)], out_dir=tmp_path / 'out')
-    names = [result['explained'].name for result in results]
+    names = [result['explanation'].name for result in results]
     assert names == ['a' * 100, 'b', 'index_2', 'photo']
-    assert '4 explained pictures' in (tmp_path / 'out' / 'index.html').read_text()
+    assert '4 explained images' in (tmp_path / 'out' / 'index.html').read_text()
 
 
 def test_the_asked_class_is_not_called_the_runner_up(inferencer, photo, tmp_path):
     predicted = inferencer(photo)[0]['pred_label']
-    (result,) = inferencer(photo, asked=(predicted + 1) % 12, out_dir=tmp_path)
-    assert result['explained'].rival_question == 'It was taken for: why'
+    (result,) = inferencer(photo, target=(predicted + 1) % 12, out_dir=tmp_path)
+    assert page_data(result['explanation'])['rival_question'] == 'It was taken for: why'
     assert 'It was taken for: why' in (tmp_path / 'photo.html').read_text()
-    assert inferencer(photo)[0]['explained'].rival_question == 'Why not'
+    assert page_data(inferencer(photo)[0]['explanation'])['rival_question'] == 'Why not'
 
 
 def test_a_config_alone_explains_nothing(config):
@@ -305,7 +306,7 @@ def test_missing_boxes_are_warned_of(config, checkpoint, photo, inferencer, tmp_
     for loader in ('push_dataloader', 'test_dataloader'):
         gone[loader].dataset.data_root = str(tmp_path / 'gone')
     ProtoPNetInferencer(gone, checkpoint)(photo, out_dir=tmp_path)
-    assert 'pictures are taken whole' in (tmp_path / 'photo.html').read_text()
+    assert 'images are taken whole' in (tmp_path / 'photo.html').read_text()
     assert inferencer.warning is None
 
 
@@ -313,7 +314,7 @@ def test_a_wrapped_test_set_is_unwrapped(config, checkpoint, photo):
     wrapped = Config(config.to_dict())
     dataset = wrapped.test_dataloader.dataset
     wrapped.test_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=dataset)
-    assert ProtoPNetInferencer(wrapped, checkpoint)(photo)[0]['explained'].name == 'photo'
+    assert ProtoPNetInferencer(wrapped, checkpoint)(photo)[0]['explanation'].name == 'photo'
     wrapped.test_dataloader = None
     with pytest.raises(InputError, match='no test_dataloader with a pipeline'):
         ProtoPNetInferencer(wrapped, checkpoint)

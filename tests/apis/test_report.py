@@ -14,7 +14,7 @@ from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse, choose_explained
 from mmproto.datasets.birds import CUB_PARTS
 from mmproto.errors import InputError
-from mmproto.visualization.page_data import shown_picture
+from mmproto.visualization.page_data import page_data
 from tests.pushed_birds import (
     CONFIG,
     birds_fixture,  # noqa: F401
@@ -76,10 +76,10 @@ def test_every_test_image_of_so_few_is_explained(report):
     assert len(report.right) + len(report.mistakes) == 12
     assert len({one.path for one in [*report.right, *report.mistakes]}) == 12
     for one in report.right:
-        assert one.explanation.predicted == one.truth
+        assert one.prediction.label == one.true_class
     for one in report.mistakes:
-        assert one.explanation.predicted != one.truth
-    sure = [float(one.explanation.probabilities.max()) for one in report.mistakes]
+        assert one.prediction.label != one.true_class
+    sure = [float(one.prediction.probabilities.max()) for one in report.mistakes]
     assert sure == pytest.approx(sorted(sure, reverse=True), abs=1e-6)
 
 
@@ -150,7 +150,7 @@ def test_pictures_are_explained_by_another_attribution_as_well(inferencer, check
     assert report.again == {}
     assert inferencer.attribution == 'upsampling'
     one = found.mistakes[0]
-    heats = shown_picture(one, again=found.again[one.name])['explained']['matches'][0]['heats']
+    heats = page_data(one, second=found.again[one.name])['target']['matches'][0]['heats']
     assert [heat['by'] for heat in heats] == ['upsampling', 'receptive field']
     assert heats[0]['uri'] != heats[1]['uri']
 

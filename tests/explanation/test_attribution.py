@@ -16,8 +16,9 @@ from mmproto.explanation.attribution import (
     find_attribution,
     path_attributions,
 )
-from mmproto.explanation.explanation import explain
+from mmproto.explanation.explain import explain
 from mmproto.explanation.high_activation import high_activation_box, upsample
+from mmproto.explanation.prototype_maps import prototype_maps
 from tests.toy import model_config
 
 GRADIENTS = ['integrated_gradients', 'smooth_grad']
@@ -31,7 +32,7 @@ def model():
 
 
 @pytest.fixture
-def picture():
+def image():
     return torch.randn(3, 24, 32, generator=torch.Generator().manual_seed(0))
 
 
@@ -41,65 +42,64 @@ def smoothless(monkeypatch):
     monkeypatch.setattr(attribution, '_as_maps', lambda values: values.detach().numpy())
 
 
-def similarity(model, picture, prototypes):
-    with torch.no_grad():
-        features = model.extract_feat(picture[None])[-1][0]
-        return model.head.similarity_maps([features[None]])[0, prototypes].numpy()
+@torch.no_grad()
+def found(model, image, prototypes):
+    outputs = model.head.outputs(model.extract_feat(image[None]))
+    return prototype_maps(model.head, outputs, prototypes)
 
 
-def maps(name, model, picture, prototypes):
-    given = similarity(model, picture, prototypes)
-    return find_attribution(name)(model, picture, given, prototypes)
+def maps(name, model, image, prototypes):
+    return find_attribution(name)(model, image, found(model, image, prototypes))
 
 
-def plain_gradient(model, picture, prototype):
-    picture = picture.clone().requires_grad_()
-    score = model.head.pre_logits(model.extract_feat(picture[None]))[0, prototype]
-    return torch.autograd.grad(score, picture)[0]
+def plain_gradient(model, image, prototype):
+    image = image.clone().requires_grad_()
+    score = model.head.pre_logits(model.extract_feat(image[None]))[0, prototype]
+    return torch.autograd.grad(score, image)[0]
 
 
-def test_upsampling_is_that_of_the_paper(model, picture):
-    given = similarity(model, picture, [1, 4])
-    for one, expected in zip(maps('upsampling', model, picture, [1, 4]), given):
+def test_upsampling_is_that_of_the_paper(model, image):
+    scores = found(model, image, [1, 4]).scores
+    for one, expected in zip(maps('upsampling', model, image, [1, 4]), scores):
         assert np.array_equal(one, upsample(expected, (24, 32)))
 
 
-def test_smooth_grad_agrees_with_a_plain_loop(model, picture, smoothless):
-    spread = NOISE * float(picture.max() - picture.min())
+def test_smooth_grad_agrees_with_a_plain_loop(model, image, smoothless):
+    spread = NOISE * float(image.max() - image.min())
     generator = torch.Generator().manual_seed(SEED)
     noise = torch.normal(0.0, spread, (SAMPLES, 3, 24, 32), generator=generator)
-    for one, prototype in zip(maps('smooth_grad', model, picture, [1, 4]), [1, 4]):
-        gradients = [plain_gradient(model, picture + n, prototype).abs() for n in noise]
+    for one, prototype in zip(maps('smooth_grad', model, image, [1, 4]), [1, 4]):
+        gradients = [plain_gradient(model, image + n, prototype).abs() for n in noise]
         expected = torch.stack(gradients).mean(0).sum(0).numpy()
         assert np.allclose(one, expected, rtol=1e-3, atol=1e-6)
 
 
-def test_integrated_gradients_agree_with_a_plain_loop(model, picture, smoothless):
+def test_integrated_gradients_agree_with_a_plain_loop(model, image, smoothless):
     places, weights = np.polynomial.legendre.leggauss(STEPS)  # on -1 to 1
-    for one, prototype in zip(maps('integrated_gradients', model, picture, [1, 4]), [1, 4]):
+    for one, prototype in zip(maps('integrated_gradients', model, image, [1, 4]), [1, 4]):
         gradients = [
-            plain_gradient(model, float(place + 1) / 2 * picture, prototype) * float(weight) / 2
+            plain_gradient(model, float(place + 1) / 2 * image, prototype) * float(weight) / 2
             for place, weight in zip(places, weights)
         ]
-        expected = (sum(gradients) * picture).sum(0).clamp(min=0).numpy()
+        expected = (sum(gradients) * image).sum(0).clamp(min=0).numpy()
         assert np.allclose(one, expected, rtol=1e-3, atol=1e-6)
 
 
-def test_integrated_gradients_sum_to_the_difference_of_the_scores(model, picture, monkeypatch):
+def test_integrated_gradients_sum_to_the_difference_of_the_scores(model, image, monkeypatch):
     monkeypatch.setattr(attribution, 'STEPS', 1000)  # the score has kinks
 
     def score(inputs):
         return model.head.pre_logits(model.extract_feat(inputs[None]))[0]
 
     with torch.no_grad():
-        expected = score(picture) - score(torch.zeros_like(picture))
-    sums = path_attributions(model, picture, list(range(6))).sum(dim=(1, 2, 3))
+        expected = score(image) - score(torch.zeros_like(image))
+    sums = path_attributions(model, image, list(range(6))).sum(dim=(1, 2, 3))
     assert expected.abs().min() > 1e-3
     assert torch.allclose(sums, expected, rtol=0.01, atol=1e-3)
 
 
 def planted():
-    """A model whose only prototype is found where a picture is bright, 4 x 4 pixels a cell."""
+    """A model whose only prototype is found where a image is bright, 4 x 4 pixels a cell."""
     model = MODELS.build(
         model_config(num_classes=2, in_channels=1, prototypes_per_class=None, num_prototypes=1)
     ).eval()
@@ -112,16 +112,16 @@ def planted():
     return model
 
 
-def planted_picture():
-    picture = 0.1 * torch.randn(3, 40, 40, generator=torch.Generator().manual_seed(0))
-    picture[(slice(None), *PATCH)] += 1
-    return picture
+def planted_image():
+    image = 0.1 * torch.randn(3, 40, 40, generator=torch.Generator().manual_seed(0))
+    image[(slice(None), *PATCH)] += 1
+    return image
 
 
 @pytest.mark.parametrize('name', ['upsampling', *GRADIENTS])
 def test_maps_mark_the_place_that_matters(name):
-    model, picture = planted(), planted_picture()
-    (one,) = maps(name, model, picture, [0])
+    model, image = planted(), planted_image()
+    (one,) = maps(name, model, image, [0])
     assert one.shape == (40, 40)
     assert one.dtype == np.float32
     row, column = np.unravel_index(one.argmax(), one.shape)
@@ -141,43 +141,43 @@ def test_the_receptive_field_is_all_that_the_nearest_patch_sees(size):
     config['backbone'] = dict(
         type='TIMMBackbone', model_name='resnet10t', features_only=True, out_indices=(0,)
     )
-    model, picture = MODELS.build(config).eval(), torch.randn(3, 64, 64)
-    (one,) = maps('receptive_field', model, picture, [3])
-    before = similarity(model, picture, [3]).max()
-    outside = torch.where(torch.from_numpy(one) > 0, picture, torch.randn(3, 64, 64))
+    model, image = MODELS.build(config).eval(), torch.randn(3, 64, 64)
+    (one,) = maps('receptive_field', model, image, [3])
+    before = found(model, image, [3]).scores.max()
+    outside = torch.where(torch.from_numpy(one) > 0, image, torch.randn(3, 64, 64))
     assert 0 < one.mean() < 0.5
-    cell = similarity(model, picture, [3]).argmax()
-    assert similarity(model, outside, [3]).ravel()[cell] == pytest.approx(before, abs=1e-4)
+    row, column = found(model, image, [3]).locations[0]
+    assert found(model, outside, [3]).scores[0, row, column] == pytest.approx(before, abs=1e-4)
 
 
 @pytest.mark.parametrize('name', ['upsampling', *GRADIENTS])
-def test_prototypes_do_not_change_each_others_maps(name, model, picture):
-    together = maps(name, model, picture, [0, 3, 5])
+def test_prototypes_do_not_change_each_others_maps(name, model, image):
+    together = maps(name, model, image, [0, 3, 5])
     for one, prototype in zip(together, [0, 3, 5]):
-        assert np.allclose(one, maps(name, model, picture, [prototype])[0], rtol=1e-3, atol=1e-6)
+        assert np.allclose(one, maps(name, model, image, [prototype])[0], rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize('name', GRADIENTS)
-def test_nothing_is_left_behind(name, model, picture):
+def test_nothing_is_left_behind(name, model, image):
     torch.manual_seed(7)
     expected = torch.rand(1)
     torch.manual_seed(7)
     with torch.no_grad():
-        maps(name, model, picture, [0])
+        maps(name, model, image, [0])
     assert torch.equal(torch.rand(1), expected)
-    assert not picture.requires_grad
+    assert not image.requires_grad
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
 @pytest.mark.parametrize('name', GRADIENTS)
-def test_an_explanation_has_the_boxes_of_its_attribution(name, model, picture):
-    (plain,) = explain(model, picture[None], [None])
-    (one,) = explain(model, picture[None], [None], attribution=name)
+def test_an_explanation_has_the_boxes_of_its_attribution(name, model, image):
+    (plain,) = explain(model, image[None], [None])
+    (one,) = explain(model, image[None], [None], attribution=name)
     assert (plain.attribution, one.attribution) == ('upsampling', name)
-    assert one.explained.logit == plain.explained.logit
+    assert one.target.logit == plain.target.logit
     assert [match.box for match in one.most_similar] != [match.box for match in plain.most_similar]
     for match, old in zip(one.most_similar, plain.most_similar):
-        (expected,) = maps(name, model, picture, [match.prototype])
+        (expected,) = maps(name, model, image, [match.prototype])
         assert match.box == high_activation_box(expected)
         assert match.location == old.location
         assert match.activation.min() == 0

@@ -87,7 +87,7 @@ def test_it_is_the_formula(model, channels_last):
     found = class_activations(model, inputs)
     for one, image in zip(found, inputs):
         label, activation = by_formula(model, image, channels_last)
-        assert one.predicted == label
+        assert one.label == label
         np.testing.assert_allclose(one.activation, activation, atol=1e-4)
         assert 0.05 < one.activation.mean() < 0.95
     logits = model(inputs, mode='tensor').detach()
@@ -96,7 +96,7 @@ def test_it_is_the_formula(model, channels_last):
     )
 
 
-def test_pictures_need_not_be_square():
+def test_images_need_not_be_square():
     (one,) = class_activations(baseline(), torch.randn(1, 3, 12, 20))
     assert one.activation.shape == (12, 20)
 

@@ -13,14 +13,14 @@ SIDES = st.integers(20, 90)
 
 
 def coordinates(height, width):
-    """A picture whose first channel is the row and whose second is the column of each pixel."""
+    """A image whose first channel is the row and whose second is the column of each pixel."""
     rows, columns = np.mgrid[:height, :width]
     return np.stack([rows, columns, 0 * rows], axis=-1).astype(np.uint8)
 
 
-def info_of(picture, **more):
-    size = picture.shape[:2]
-    return dict(img=picture, img_shape=size, ori_shape=size, **more)
+def info_of(image, **more):
+    size = image.shape[:2]
+    return dict(img=image, img_shape=size, ori_shape=size, **more)
 
 
 def check_every_pixel(pipeline, info):
@@ -69,25 +69,25 @@ def test_crop_to_box_and_resize_of_the_shorter_edge(height, width, data):
     ]
     box = np.array([left, top, right, bottom], float)
     geometry = check_every_pixel(pipeline, info_of(coordinates(height, width), bbox=box))
-    assert geometry.seen == (top, bottom, left, right)
+    assert geometry.input_box == (top, bottom, left, right)
 
 
-def test_padding_moves_no_pixel_and_is_no_part_of_the_picture():
+def test_padding_moves_no_pixel_and_is_no_part_of_the_image():
     pipeline = [LoadImageFromFile(), Pad(size=(64, 64)), PackInputs()]
     packed, _, geometry = follow(Compose(pipeline), info_of(coordinates(30, 50)))
     assert packed['inputs'].shape[1:] == geometry.input_size == (64, 64)
     assert geometry.to_original((10, 20, 40, 64)) == (10, 20, 40, 50)
-    assert geometry.seen == (0, 30, 0, 50)
+    assert geometry.input_box == (0, 30, 0, 50)
 
 
-def test_a_picture_file_is_loaded(tmp_path):
+def test_a_image_file_is_loaded(tmp_path):
     import cv2
 
-    picture = coordinates(40, 60)
-    cv2.imwrite(str(tmp_path / 'a.png'), picture)
+    image = coordinates(40, 60)
+    cv2.imwrite(str(tmp_path / 'a.png'), image)
     pipeline = Compose([LoadImageFromFile(), Resize(scale=(30, 20)), PackInputs()])
     packed, original, geometry = follow(pipeline, dict(img_path=str(tmp_path / 'a.png')))
-    assert (original == picture).all()
+    assert (original == image).all()
     assert packed['inputs'].shape == (3, 20, 30)
     assert geometry == Geometry((40, 60), (20, 30), (2.0, 2.0))
 

@@ -62,7 +62,7 @@ def test_the_measure_is_a_table_and_the_same_again(birds, checkpoint):
         assert all(-10 < float(fall) <= 1 for fall in rows[name][1:4])
     again = run(birds, *command, '--prototypes', 2, '--draws', 3)
     assert numbers(again.stdout) == rows
-    options = ('--cover', 'blur', '--attributions', 'upsampling', '--shares', 0.02)
+    options = ('--cover', 'blur', '--attributions', 'upsampling', '--fractions', 0.02)
     blur = run(birds, *command, *options)
     assert list(numbers(blur.stdout)) == ['upsampling', 'random pixels', 'random box']
     assert '| attribution | its box | 2% | beats random pixels |' in blur.stdout
@@ -83,7 +83,7 @@ def test_pages_by_another_attribution(birds, checkpoint, tmp_path):
     ('options', 'message'),
     [
         (['tools/measure_attribution.py', CONFIG, '{}', '--images', 0], '--images 0: give at'),
-        (['tools/measure_attribution.py', CONFIG, '{}', '--shares', 5], '--shares 5.0: give'),
+        (['tools/measure_attribution.py', CONFIG, '{}', '--fractions', 5], '--shares 5.0: give'),
         (['tools/measure_attribution.py', CONFIG, '{}', '--attributions', 'cam'], "'cam' is unk"),
         (['tools/explain.py', CONFIG, '{}', 'a.jpg', '--out', 'o', '--attribution', 'x'], "'x' is"),
     ],

@@ -10,7 +10,7 @@ from mmpretrain.registry import MODELS
 from PIL import ImageColor, ImageFont
 
 from mmproto.explanation.class_activation import ClassActivation
-from mmproto.explanation.explanation import explain
+from mmproto.explanation.explain import explain
 from mmproto.explanation.geometry import Geometry
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.visualization.attention_figure import (
@@ -21,12 +21,11 @@ from mmproto.visualization.attention_figure import (
     PARTS,
     SIDE,
     WIDTH,
-    Compared,
+    Comparison,
     attention_figure,
-    shortened,
 )
-from mmproto.visualization.drawing import heat_on_seen
-from mmproto.visualization.explanation_sheet import GREEN, RED
+from mmproto.visualization.drawing import heat_map_of_input
+from mmproto.visualization.sheet import GREEN, RED, shortened
 from tests.toy import model_config
 
 GREY_LEVEL = 90
@@ -35,46 +34,46 @@ NAMES = ['a_bird', 'another_bird']
 
 
 @cache
-def explanation():
+def prediction():
     """A real one, of a network with random weights."""
     torch.manual_seed(0)
     model = MODELS.build(model_config(num_classes=2, prototypes_per_class=3)).eval()
     return explain(model, torch.rand(1, 3, 40, 40), [None])[0]
 
 
-def compared(boxes=BOXES, size=(40, 40), truth=0, predicted=(0, 0), names=NAMES):
-    """A grey picture with matches in these boxes; predictions of the ProtoPNet, the baseline."""
+def comparison(boxes=BOXES, size=(40, 40), true_class=0, predicted=(0, 0), names=NAMES):
+    """A grey image with matches in these boxes; predictions of the ProtoPNet, the baseline."""
     sure = torch.tensor([[0.9, 0.1], [0.1, 0.9]])
-    one = explanation()
+    one = prediction()
     matches = [
         replace(match, prototype=number, box=box)
-        for number, (match, box) in enumerate(zip(one.explained.matches, boxes))
+        for number, (match, box) in enumerate(zip(one.target.matches, boxes))
     ]
-    evidence = replace(one.explained, label=predicted[0], matches=matches)
-    explained = ImageExplanation(
+    target = replace(one.target, label=predicted[0], matches=matches)
+    explanation = ImageExplanation(
         name='one',
         path=None,
-        picture=np.full((*size, 3), GREY_LEVEL, np.uint8),
+        image=np.full((*size, 3), GREY_LEVEL, np.uint8),
         geometry=Geometry(size, size),
-        explanation=replace(one, probabilities=sure[predicted[0]], explained=evidence),
-        truth=truth,
+        prediction=replace(one, probabilities=sure[predicted[0]], target=target),
+        true_class=true_class,
         classes=names,
     )
     activation = np.linspace(0, 1, size[0] * size[1], dtype=np.float32).reshape(size)
-    return Compared(
-        explained,
-        explained.picture,
-        explained.geometry,
+    return Comparison(
+        explanation,
+        explanation.image,
+        explanation.geometry,
         ClassActivation(sure[predicted[1]], activation),
     )
 
 
-def no_pictures(prototype):
+def no_images(prototype):
     return None
 
 
-def drawn(*pictures, thumbnails=no_pictures, warning=None):
-    return np.asarray(attention_figure(pictures, thumbnails, warning))
+def drawn(*comparisons, thumbnails=no_images, warning=None):
+    return np.asarray(attention_figure(comparisons, thumbnails, warning))
 
 
 def count(image, colour):
@@ -82,7 +81,7 @@ def count(image, colour):
 
 
 def test_each_part_has_a_box_of_its_colour_where_it_is():
-    figure = drawn(compared())
+    figure = drawn(comparison())
     for colour, (top, bottom, left, right) in zip(COLOURS, BOXES):
         scale = SIDE // 40
         edges = figure[HEADER + top * scale : HEADER + bottom * scale,
@@ -94,7 +93,7 @@ def test_each_part_has_a_box_of_its_colour_where_it_is():
 
 
 def test_of_boxes_in_one_place_each_is_seen():
-    column = drawn(compared([BOXES[0]] * 3))[:, LEFT[1] : LEFT[1] + SIDE]
+    column = drawn(comparison([BOXES[0]] * 3))[:, LEFT[1] : LEFT[1] + SIDE]
     assert all(count(column, colour) > 100 for colour in COLOURS)
 
 
@@ -105,7 +104,7 @@ def test_parts_are_beside_their_prototypes():
         image = np.full((8, 8, 3), shades[prototype][::-1], np.uint8)  # BGR
         return dict(crop=image, image=image // 2)
 
-    figure = drawn(compared(), thumbnails=thumbnails)
+    figure = drawn(comparison(), thumbnails=thumbnails)
     for number, shade in enumerate(shades):
         middle = HEADER + number * (PART + 6) + PART // 2
         part, prototype, image = (figure[middle, place + PART // 2] for place in PARTS)
@@ -116,23 +115,23 @@ def test_parts_are_beside_their_prototypes():
 
 
 def test_heat_covers_what_the_network_sees_and_no_more():
-    picture = np.full((40, 60, 3), GREY_LEVEL, np.uint8)
-    # the input is the part from (20, 40) to (60, 80) of a picture of (80, 120)
+    image = np.full((40, 60, 3), GREY_LEVEL, np.uint8)
+    # the input is the part from (20, 40) to (60, 80) of a image of (80, 120)
     geometry = Geometry((80, 120), (10, 10), step=(4.0, 4.0), start=(20.0, 40.0))
     activation = np.zeros((10, 10), np.float32)
     activation[5:, :5] = 1
-    result = heat_on_seen(picture, geometry, activation)
+    result = heat_map_of_input(image, geometry, activation)
     changed = (result != GREY_LEVEL).any(axis=-1)
     assert changed[10:30, 20:40].all()
     assert changed.sum() == 20 * 20
     blue, red = result[..., 0].astype(int), result[..., 2].astype(int)
     assert (red > blue)[22:30, 20:28].all()
     assert (red < blue)[10:18, 20:40].all()
-    assert (picture == GREY_LEVEL).all()
+    assert (image == GREY_LEVEL).all()
 
 
 @pytest.mark.parametrize(
-    ('truth', 'predicted', 'right', 'wrong'),
+    ('true_class', 'predicted', 'right', 'wrong'),
     [
         (0, (0, 0), (True, True), (False, False)),
         (0, (0, 1), (False, True), (True, False)),
@@ -140,18 +139,18 @@ def test_heat_covers_what_the_network_sees_and_no_more():
         (None, (0, 1), (False, False), (False, False)),
     ],
 )
-def test_it_says_which_network_is_right(truth, predicted, right, wrong):
-    figure = drawn(compared(truth=truth, predicted=predicted))
+def test_it_says_which_network_is_right(true_class, predicted, right, wrong):
+    figure = drawn(comparison(true_class=true_class, predicted=predicted))
     captions = [figure[HEADER + SIDE :, left : left + SIDE] for left in LEFT[:2]]
     assert tuple(count(caption, GREEN) > 0 for caption in captions) == right
     assert tuple(count(caption, RED) > 0 for caption in captions) == wrong
 
 
 @pytest.mark.parametrize('size', [(4, 400), (400, 4), (1, 1), (1024, 700)])
-def test_any_shape_of_picture_stays_in_its_column(size):
+def test_any_shape_of_image_stays_in_its_column(size):
     rows, columns = size
     boxes = [(0, 1, 0, 1), (rows - 1, rows, columns - 1, columns), (0, rows, 0, columns)]
-    figure = drawn(compared(boxes, size), compared(boxes, size))
+    figure = drawn(comparison(boxes, size), comparison(boxes, size))
     assert figure.shape[1] == WIDTH
     assert (figure[HEADER:, LEFT[0] + SIDE : LEFT[1]] == 255).all()
     assert (figure[HEADER:, LEFT[1] + SIDE : LEFT[2]] == 255).all()
@@ -160,7 +159,7 @@ def test_any_shape_of_picture_stays_in_its_column(size):
 
 
 def test_names_are_cut_to_their_column():
-    long = drawn(compared(names=['W' * 500, 'x'], predicted=(0, 0), truth=1))
+    long = drawn(comparison(names=['W' * 500, 'x'], predicted=(0, 0), true_class=1))
     assert (long[HEADER:, LEFT[0] + SIDE + 1 : LEFT[1]] == 255).all()
     assert shortened('a  short\nname', 200) == 'a short name'
     cut = shortened('Great Crested Flycatcher of the North', 120)
@@ -170,7 +169,10 @@ def test_names_are_cut_to_their_column():
 
 
 def test_few_prototypes_and_a_warning():
-    plain, warned = drawn(compared(BOXES[:1])), drawn(compared(BOXES[:1]), warning='Push it. ' * 30)
+    plain, warned = (
+        drawn(comparison(BOXES[:1])),
+        drawn(comparison(BOXES[:1]), warning='Push it. ' * 30),
+    )
     assert count(plain, COLOURS[1]) == 0
     assert count(plain, RED) == 0
     assert count(warned[len(plain) :], RED) > 0

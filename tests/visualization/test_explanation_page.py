@@ -35,18 +35,18 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope='module')
 def pages(birds, checkpoint, tmp_path_factory):
-    """Pages of two pictures: one is asked why it might be of the first class."""
+    """Pages of two images: one is asked why it might be of the first class."""
     out = tmp_path_factory.mktemp('out')
-    pictures = sorted((birds / 'images').glob('*/*.jpg'))[:2]
+    images = sorted((birds / 'images').glob('*/*.jpg'))[:2]
     options = ['--out', out, '--class', '0']
     subprocess.run(
-        [sys.executable, 'tools/explain.py', CONFIG, checkpoint, *pictures, *options],
+        [sys.executable, 'tools/explain.py', CONFIG, checkpoint, *images, *options],
         cwd=ROOT,
         env={**os.environ, 'DATA_ROOT': str(birds)},
         check=True,
         capture_output=True,
     )
-    return [out / 'index.html', *(out / f'{picture.stem}.html' for picture in pictures)]
+    return [out / 'index.html', *(out / f'{image.stem}.html' for image in images)]
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
@@ -89,11 +89,11 @@ def test_heat_maps_open_by_the_keyboard(browser, pages):
 
     open_page(browser, pages[1])
     details = browser.find_element('css selector', 'details')
-    picture = details.find_element('css selector', 'img')
-    assert not picture.is_displayed()
+    image = details.find_element('css selector', 'img')
+    assert not image.is_displayed()
     ActionChains(browser).send_keys(Keys.TAB).perform()
     focused = browser.switch_to.active_element
     assert focused.text == 'Heat maps'
     assert focused.value_of_css_property('outline-style') == 'solid'
     ActionChains(browser).send_keys(Keys.ENTER).perform()
-    assert picture.is_displayed()
+    assert image.is_displayed()

@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmpretrain.registry import MODELS
 
-from mmproto.explanation.explanation import SHOWN, explain
+from mmproto.explanation.explain import MOST_SIMILAR, explain
 from mmproto.explanation.high_activation import high_activation_box, upsample
 from tests.toy import model_config
 
@@ -20,9 +20,9 @@ def inputs():
     return torch.rand(3, 3, 24, 32, generator=torch.Generator().manual_seed(0))
 
 
-def plain_scores(model, picture):
-    """Scores, cells and maps by loops over prototypes and places."""
-    features = model.extract_feat(picture[None])[-1][0].double()
+def plain_scores(model, image):
+    """Scores, locations and maps by loops over prototypes and places."""
+    features = model.extract_feat(image[None])[-1][0].double()
     vectors = model.head.prototype_vectors.double()
     rows, columns = features.shape[1:]
     maps = np.zeros((len(vectors), rows, columns))
@@ -31,52 +31,52 @@ def plain_scores(model, picture):
             for column in range(columns):
                 distance = (features[:, row, column] - vector[:, 0, 0]).square().sum()
                 maps[j, row, column] = torch.log((distance + 1) / (distance + 1e-4))
-    cells = [np.unravel_index(one.argmax(), one.shape) for one in maps]
-    return maps.max(axis=(1, 2)), cells, maps
+    locations = [np.unravel_index(one.argmax(), one.shape) for one in maps]
+    return maps.max(axis=(1, 2)), locations, maps
 
 
 @torch.no_grad()
 def test_explanations_agree_with_plain_loops(inputs):
     model = build()
     logits = model.head(model.extract_feat(inputs))
-    for picture, logit, explanation in zip(inputs, logits, explain(model, inputs, [None] * 3)):
-        scores, cells, maps = plain_scores(model, picture)
+    for image, logit, explanation in zip(inputs, logits, explain(model, inputs, [None] * 3)):
+        scores, locations, maps = plain_scores(model, image)
         ranked = logit.argsort(descending=True).tolist()
-        assert explanation.predicted == explanation.explained.label == ranked[0]
+        assert explanation.label == explanation.target.label == ranked[0]
         assert explanation.rival.label == ranked[1]
         assert torch.allclose(explanation.probabilities, logit.softmax(0))
-        for evidence in (explanation.explained, explanation.rival):
-            own = {j for j in range(6) if j // 2 == evidence.label}
-            assert {match.prototype for match in evidence.matches} == own
-            points = [match.points for match in evidence.matches]
+        for explained in (explanation.target, explanation.rival):
+            own = {j for j in range(6) if j // 2 == explained.label}
+            assert {match.prototype for match in explained.matches} == own
+            points = [match.points for match in explained.matches]
             assert points == sorted(points, reverse=True)
-            assert evidence.logit == pytest.approx(float(logit[evidence.label]), abs=1e-5)
-            assert sum(points) + evidence.rest == pytest.approx(evidence.logit, abs=1e-4)
-            assert evidence.error < 1e-4
-            weight = model.head.last_layer.weight[evidence.label]
+            assert explained.logit == pytest.approx(float(logit[explained.label]), abs=1e-5)
+            assert sum(points) + explained.rest == pytest.approx(explained.logit, abs=1e-4)
+            assert explained.error < 1e-4
+            weight = model.head.last_layer.weight[explained.label]
             rest = sum(scores[j] * float(weight[j]) for j in range(6) if j not in own)
-            assert evidence.rest == pytest.approx(rest, abs=1e-4)
-            for match in evidence.matches:
+            assert explained.rest == pytest.approx(rest, abs=1e-4)
+            for match in explained.matches:
                 j = match.prototype
-                assert match.label == j // 2
-                assert match.similarity == pytest.approx(scores[j], abs=1e-4)
+                assert match.prototype_class == j // 2
+                assert match.score == pytest.approx(scores[j], abs=1e-4)
                 assert match.weight == pytest.approx(float(weight[j]))
-                assert match.location == cells[j]
+                assert match.location == locations[j]
                 assert match.box == high_activation_box(
                     upsample(maps[j].astype(np.float32), (24, 32))
                 )
         most = [match.prototype for match in explanation.most_similar]
-        assert most == np.argsort(-scores, kind='stable')[:SHOWN].tolist()
+        assert most == np.argsort(-scores, kind='stable')[:MOST_SIMILAR].tolist()
 
 
 @torch.no_grad()
 def test_another_class_is_explained_beside_the_predicted_one(inputs):
     model = build()
-    predicted = [one.predicted for one in explain(model, inputs, [None] * 3)]
-    asked = [(label + 1) % 3 for label in predicted]
-    for label, other, one in zip(predicted, asked, explain(model, inputs, asked)):
-        assert one.predicted == label
-        assert one.explained.label == other
+    predicted = [one.label for one in explain(model, inputs, [None] * 3)]
+    targets = [(label + 1) % 3 for label in predicted]
+    for label, other, one in zip(predicted, targets, explain(model, inputs, targets)):
+        assert one.label == label
+        assert one.target.label == other
         assert one.rival.label == label
 
 
@@ -84,19 +84,19 @@ def test_another_class_is_explained_beside_the_predicted_one(inputs):
 def test_prototypes_without_a_class_speak_by_their_points(inputs):
     model = build(prototypes_per_class=None, num_prototypes=15)
     for one in explain(model, inputs, [None] * 3):
-        assert len(one.explained.matches) == SHOWN
-        points = [match.points for match in one.explained.matches]
+        assert len(one.target.matches) == MOST_SIMILAR
+        points = [match.points for match in one.target.matches]
         assert points == sorted(points, reverse=True)
-        assert one.explained.error < 1e-4
-        assert {match.label for match in one.explained.matches} == {-1}
+        assert one.target.error < 1e-4
+        assert {match.prototype_class for match in one.target.matches} == {-1}
 
 
 @torch.no_grad()
-def test_a_picture_is_explained_alike_alone_and_in_a_batch(inputs):
+def test_a_image_is_explained_alike_alone_and_in_a_batch(inputs):
     model = build()
     together = explain(model, inputs, [None] * 3)
-    for picture, one in zip(inputs, together):
-        (alone,) = explain(model, picture[None], [None])
+    for image, one in zip(inputs, together):
+        (alone,) = explain(model, image[None], [None])
         assert [m.prototype for m in alone.most_similar] == [m.prototype for m in one.most_similar]
         assert [m.box for m in alone.most_similar] == [m.box for m in one.most_similar]
-        assert alone.explained.logit == pytest.approx(one.explained.logit, abs=1e-4)
+        assert alone.target.logit == pytest.approx(one.target.logit, abs=1e-4)

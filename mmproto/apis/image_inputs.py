@@ -1,0 +1,55 @@
+"""What a user may give an inferencer: files, folders and arrays."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mmproto.datasets.checks import check_array, check_picture
+from mmproto.errors import InputError
+
+LONGEST_NAME = 100  # of a file, leaving room for what is put around it
+INDEX = 'index'  # the name of the page that leads to all
+
+ImageInput = str | np.ndarray
+
+
+def listed_images(inputs: str | Path | np.ndarray | Sequence) -> list[ImageInput]:
+    """List images one by one; a folder stands for the image files in it.
+
+    Raises:
+        InputError: If a file or an array is no image, or a folder has none.
+    """
+    images: list[ImageInput] = []
+    for one in inputs if isinstance(inputs, list | tuple) else [inputs]:
+        if isinstance(one, np.ndarray):
+            images.append(one)
+        elif Path(one).is_dir():
+            images += _images_in(Path(one))
+        else:
+            images.append(str(one))
+    for image in images:
+        check_array(image) if isinstance(image, np.ndarray) else check_picture(image)
+    return images
+
+
+def unique_names(images: Sequence[ImageInput]) -> list[str]:
+    """Name each image by its file, numbered where two are alike."""
+    names = [INDEX]
+    for i, image in enumerate(images):
+        stem = Path(image).stem[:LONGEST_NAME] if isinstance(image, str) else f'picture_{i}'
+        name, number = stem, 2
+        while name in names:
+            name, number = f'{stem}_{number}', number + 1
+        names.append(name)
+    return names[1:]
+
+
+def _images_in(folder: Path) -> list[str]:
+    """The files of a folder whose suffixes are those of images."""
+    suffixes = Image.registered_extensions()
+    files = sorted(str(file) for file in folder.iterdir() if file.suffix.lower() in suffixes)
+    if not files:
+        raise InputError(f'there is no image in {folder}')
+    return files

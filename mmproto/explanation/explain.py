@@ -1,0 +1,123 @@
+"""Why a prediction: the prototypes that scored points for a class, and where (section 2.3)."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmproto.explanation.attribution import find_attribution
+from mmproto.explanation.high_activation import high_activation_box
+from mmproto.explanation.prediction_explanation import ClassExplanation, PredictionExplanation
+from mmproto.explanation.prototype_maps import prototype_maps
+from mmproto.explanation.prototype_match import PrototypeMatch
+from mmproto.models import ProtoPNet
+from mmproto.models.outputs import HeadOutputs
+
+MOST_SIMILAR = 10
+
+
+@torch.no_grad()
+def explain(
+    model: ProtoPNet,
+    inputs: Tensor,
+    targets: Sequence[int | None],
+    attribution: str = 'upsampling',
+) -> list[PredictionExplanation]:
+    """Explain a batch of images, in one forward pass unless the attribution needs more.
+
+    All figures are the head's: its scores and weights, its locations, its similarity maps.
+
+    Args:
+        model: A classifier with a ``ProtoPNetHead``, in eval mode.
+        inputs: Normalised images (N, C, H, W).
+        targets: For each image the class to explain; the predicted one where None.
+        attribution: What finds the pixels that matter to a score, one of ``ATTRIBUTIONS``; the
+            boxes are around the 5 % that matter most.
+
+    Returns:
+        An explanation of each image.
+
+    Raises:
+        InputError: If the attribution is unknown, or not for this model.
+    """
+    features = model.extract_feat(inputs)[-1]
+    return [
+        _explain_one(model, image, model.head.outputs([one[None]]), target, attribution)
+        for image, one, target in zip(inputs, features, targets)
+    ]
+
+
+def own_prototypes(outputs: HeadOutputs, label: int) -> list[int]:
+    """The prototypes that explain a class in one image.
+
+    They are its own; or, if it has none, those that add most to its logit, the first one most.
+    """
+    own = (outputs.prototype_class == label).nonzero().flatten()
+    if len(own):
+        return own.tolist()
+    points = outputs.scores[0] * outputs.last_layer_weight[label]
+    return points.argsort(descending=True, stable=True)[:MOST_SIMILAR].tolist()
+
+
+def _explain_one(
+    model: ProtoPNet, image: Tensor, outputs: HeadOutputs, target: int | None, attribution: str
+) -> PredictionExplanation:
+    """Explain an image (C, H, W) by what the head has computed of it alone."""
+    logits = outputs.logits[0]
+    ranked = logits.argsort(descending=True, stable=True).tolist()
+    target = ranked[0] if target is None else target
+    rival = next(label for label in ranked if label != target)
+    most_similar = outputs.scores[0].argsort(descending=True, stable=True)[:MOST_SIMILAR].tolist()
+    of_target, of_rival = own_prototypes(outputs, target), own_prototypes(outputs, rival)
+    prototypes = sorted({*of_target, *of_rival, *most_similar})
+    places = _places(model, image, outputs, prototypes, attribution)
+    probabilities = logits.softmax(dim=0)
+
+    def matches(some: list[int], label: int) -> list[PrototypeMatch]:
+        return [
+            PrototypeMatch(
+                prototype=prototype,
+                prototype_class=int(outputs.prototype_class[prototype]),
+                score=float(outputs.scores[0, prototype]),
+                weight=float(outputs.last_layer_weight[label, prototype]),
+                **places[prototype],
+            )
+            for prototype in some
+        ]
+
+    def explanation_of(label: int, own: list[int]) -> ClassExplanation:
+        points = outputs.scores[0].cpu().double() * outputs.last_layer_weight[label].cpu().double()
+        points[own] = 0
+        return ClassExplanation(
+            label=label,
+            logit=float(logits[label]),
+            probability=float(probabilities[label]),
+            matches=sorted(matches(own, label), key=lambda match: -match.points),
+            rest=float(points.sum()),
+        )
+
+    return PredictionExplanation(
+        probabilities=probabilities.cpu(),
+        target=explanation_of(target, of_target),
+        rival=explanation_of(rival, of_rival),
+        most_similar=matches(most_similar, target),
+        attribution=attribution,
+    )
+
+
+def _places(
+    model: ProtoPNet, image: Tensor, outputs: HeadOutputs, prototypes: list[int], attribution: str
+) -> dict[int, dict]:
+    """Where each prototype is found in an image: its location, its box and its activation."""
+    maps = prototype_maps(model.head, outputs, prototypes)
+    activations = find_attribution(attribution)(model, image, maps)
+    return {
+        prototype: dict(
+            location=tuple(location.tolist()),
+            box=high_activation_box(activation),
+            activation=cv2.normalize(activation, None, 0, 1, cv2.NORM_MINMAX).astype(np.float16),
+        )
+        for prototype, location, activation in zip(prototypes, maps.locations, activations)
+    }

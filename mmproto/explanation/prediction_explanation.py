@@ -1,0 +1,63 @@
+"""What there is to say of a prediction: the points of two logits, and where they come from."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from mmproto.explanation.prototype_match import PrototypeMatch
+
+
+@dataclass(frozen=True)
+class ClassExplanation:
+    """How the logit of a class comes about: the points of the matches and the rest sum to it.
+
+    Attributes:
+        label: The class.
+        logit: Its logit, as the network gives it.
+        probability: Its softmax probability.
+        matches: The class's own prototypes, or, if it has none, those that add most to its logit;
+            the one with most points first.
+        rest: Points of all prototypes that are not in ``matches``.
+    """
+
+    label: int
+    logit: float
+    probability: float
+    matches: list[PrototypeMatch]
+    rest: float
+
+    @property
+    def error(self) -> float:
+        """By how much the points miss the logit: rounding, about 1e-6."""
+        return abs(sum(match.points for match in self.matches) + self.rest - self.logit)
+
+
+@dataclass(frozen=True)
+class PredictionExplanation:
+    """Why the network predicts what it does.
+
+    Attributes:
+        probabilities: Softmax probability of every class (num_classes,).
+        target: The class that was asked for, the predicted one if none was.
+        rival: The class to tell it from: the predicted one if another was asked for, else the
+            runner-up.
+        most_similar: The prototypes with the highest scores over all classes, weighted for
+            ``target``.
+        attribution: Name of the attribution that boxes and activations come from.
+    """
+
+    probabilities: Tensor
+    target: ClassExplanation
+    rival: ClassExplanation
+    most_similar: list[PrototypeMatch]
+    attribution: str
+
+    @property
+    def label(self) -> int:
+        """The predicted class."""
+        return int(self.probabilities.argmax())
+
+    @property
+    def matches(self) -> list[PrototypeMatch]:
+        """All matches, of both classes and the most similar ones."""
+        return [*self.target.matches, *self.rival.matches, *self.most_similar]

@@ -1,0 +1,52 @@
+"""The figures of an explanation, as JSON takes them."""
+
+from mmproto.explanation.image_explanation import ImageExplanation
+from mmproto.explanation.prediction_explanation import ClassExplanation
+from mmproto.explanation.prototype_match import PrototypeMatch
+from mmproto.visualization.prototype_images import Gallery
+
+
+def explanation_json(one: ImageExplanation, gallery: Gallery) -> dict:
+    """Everything that an explanation says, but the image itself; boxes in the original's pixels.
+
+    Args:
+        one: The explanation.
+        gallery: Knows the training images of the prototypes.
+    """
+
+    def class_of(label: int) -> dict:
+        return dict(index=label, name=one.classes[label] if label >= 0 else None)
+
+    def match_of(match: PrototypeMatch) -> dict:
+        return {
+            'prototype': match.prototype,
+            'class': class_of(match.prototype_class),
+            'score': match.score,
+            'weight': match.weight,
+            'points': match.points,
+            'location': match.location,
+            'box': one.box(match)._asdict(),
+            'training_image': gallery.path(match.prototype),
+        }
+
+    def explanation_of(explained: ClassExplanation) -> dict:
+        return {
+            'class': class_of(explained.label),
+            'logit': explained.logit,
+            'probability': explained.probability,
+            'matches': [match_of(match) for match in explained.matches],
+            'points_of_the_rest': explained.rest,
+        }
+
+    prediction = one.prediction
+    return dict(
+        image=one.path,
+        image_size=one.geometry.size,
+        true_class=None if one.true_class is None else class_of(one.true_class),
+        predicted_class=class_of(prediction.label),
+        target=explanation_of(prediction.target),
+        rival=explanation_of(prediction.rival),
+        most_similar=[match_of(match) for match in prediction.most_similar],
+        probabilities=prediction.probabilities.tolist(),
+        attribution=prediction.attribution,
+    )
