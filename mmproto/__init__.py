@@ -12,7 +12,7 @@ if find_spec('mmcv') is None:
 # mmcv-lite, which is all that is needed, says at its import what it lacks.
 warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
 
-from mmproto import datasets, engine, models, visualization  # noqa: E402
+from mmproto import datasets, engine, evaluation, models, visualization  # noqa: E402
 from mmproto.compat import allow_log_history  # noqa: E402
 from mmproto.model_index import register_models  # noqa: E402
 
@@ -20,4 +20,4 @@ allow_log_history()
 register_models()
 
 __version__ = '0.1.0'
-__all__ = ['datasets', 'engine', 'models', 'visualization']
+__all__ = ['datasets', 'engine', 'evaluation', 'models', 'visualization']

@@ -1,0 +1,3 @@
+from mmproto.evaluation.own_class_points import OwnClassPoints
+
+__all__ = ['OwnClassPoints']

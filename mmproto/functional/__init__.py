@@ -11,6 +11,7 @@ from mmproto.functional.l1_cost import l1_cost
 from mmproto.functional.log_similarity import EPSILON, log_similarity
 from mmproto.functional.nearest_patch import NearestPatch, nearest_patch
 from mmproto.functional.orthogonality_cost import orthogonality_cost
+from mmproto.functional.own_class_points import own_class_points
 from mmproto.functional.patches import unfold_patches
 from mmproto.functional.precision import true_fp32
 from mmproto.functional.prototype_contrast_cost import prototype_contrast_cost
@@ -31,6 +32,7 @@ __all__ = [
     'nearest_image_classes',
     'nearest_patch',
     'orthogonality_cost',
+    'own_class_points',
     'pairwise_cosine_distance',
     'pairwise_squared_distance',
     'prototype_contrast_cost',

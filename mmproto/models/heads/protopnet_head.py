@@ -8,7 +8,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmproto.errors import InputError
-from mmproto.functional import NearestPatch, true_fp32
+from mmproto.functional import NearestPatch, own_class_points, true_fp32
 from mmproto.models.heads.checkpoint_fit import fit_to_checkpoint
 from mmproto.models.heads.prototype_count import prototype_classes
 from mmproto.models.losses import build_loss
@@ -168,14 +168,25 @@ class ProtoPNetHead(ClsHead):
     ) -> list[DataSample]:
         """Predict as every head of MMPretrain does.
 
-        A sample also gets ``prototype_scores`` (P,) and ``prototype_locations`` (P, 2), for
-        metrics that look at the prototypes.
+        For metrics that look at the prototypes a sample also gets ``prototype_scores`` (P,) and
+        ``prototype_locations`` (P, 2), see :class:`HeadOutputs`; and ``own_class_points`` and
+        ``own_class_fraction`` (num_classes,), see :func:`mmproto.functional.own_class_points`.
         """
         outputs = self.outputs(feats)
+        with true_fp32(outputs.scores.device.type):
+            points, fraction = own_class_points(
+                outputs.scores, outputs.last_layer_weight, outputs.prototype_class
+            )
         samples = self._get_predictions(outputs.logits, data_samples)
-        for sample, scores, locations in zip(samples, outputs.scores, outputs.locations):
-            sample.set_field(scores, 'prototype_scores')
-            sample.set_field(locations, 'prototype_locations')
+        fields = dict(
+            prototype_scores=outputs.scores,
+            prototype_locations=outputs.locations,
+            own_class_points=points,
+            own_class_fraction=fraction,
+        )
+        for name, values in fields.items():
+            for sample, value in zip(samples, values):
+                sample.set_field(value, name)
         return samples
 
     def loss(self, feats: Sequence[Tensor], data_samples: list[DataSample]) -> dict[str, Tensor]:
