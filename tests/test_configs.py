@@ -9,6 +9,7 @@ from mmpretrain.registry import MODELS
 from PIL import Image
 
 from mmproto.engine import build_schedule, build_stages
+from mmproto.models import CosineSimilarity
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(
@@ -115,3 +116,17 @@ def test_a_baseline_sees_what_its_network_sees(name):
     assert baseline.model.backbone == network.model.backbone
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader', 'data_preprocessor'):
         assert baseline[key] == network[key]
+
+
+def test_the_demo_with_cosine_similarity_is_the_demo_but_for_similarity_and_loss():
+    demo, cosine = (load(f'protopnet/resnet10t_birds{name}.py') for name in ('', '_cosine'))
+    head = MODELS.build(cosine.model).head
+    assert isinstance(head.similarity, CosineSimilarity)
+    weights = {name: term.weight for name, term in head.loss_module.terms.items()}
+    assert weights == dict(cls=1, cluster=8, separation=0.8, l1=1e-4)
+    assert (cosine.model.head.pop('similarity'), demo.model.head.pop('similarity')) == (
+        'cosine',
+        'log',
+    )
+    del cosine.model.head.loss, demo.model.head.loss
+    assert cosine.to_dict() == demo.to_dict()
