@@ -11,7 +11,7 @@ from torch import nn
 from mmproto.apis.classifier import Classes, check_same_classes
 from mmproto.apis.image_reader import ImageReader
 from mmproto.apis.inferencer import ProtoPNetInferencer
-from mmproto.datasets.checks import check_picture
+from mmproto.datasets.checks import check_image_file
 from mmproto.errors import InputError
 from mmproto.explanation.class_activation import (
     check_linear_head,
@@ -42,7 +42,7 @@ def check_comparison(images: Sequence[str], out: Path) -> None:
             f'--out {out}: nothing can be written in {out.parent}; give another folder'
         )
     for path in images:
-        check_picture(path)
+        check_image_file(path)
 
 
 def compare_attention(

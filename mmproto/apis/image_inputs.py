@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmproto.datasets.checks import check_array, check_picture
+from mmproto.datasets.checks import check_image_array, check_image_file
 from mmproto.errors import InputError
 
 LONGEST_NAME = 100  # of a file, leaving room for what is put around it
@@ -30,7 +30,7 @@ def listed_images(inputs: str | Path | np.ndarray | Sequence) -> list[ImageInput
         else:
             images.append(str(one))
     for image in images:
-        check_array(image) if isinstance(image, np.ndarray) else check_picture(image)
+        check_image_array(image) if isinstance(image, np.ndarray) else check_image_file(image)
     return images
 
 

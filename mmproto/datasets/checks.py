@@ -87,21 +87,21 @@ def check_not_augmented(dataset: Dataset) -> None:
             )
 
 
-def check_picture(path: str) -> None:
-    """Raise an InputError for a file that is no picture, or a damaged one."""
+def check_image_file(path: str) -> None:
+    """Raise an InputError for a file that is no image, or a damaged one."""
     try:
         with Image.open(path) as image:
             image.load()
     except FileNotFoundError:
-        raise InputError(f'there is no picture {path}') from None
+        raise InputError(f'there is no image {path}') from None
     except UNREADABLE as error:
-        raise InputError(f'{path} is no picture, or a damaged one ({error})') from None
+        raise InputError(f'{path} is no image, or a damaged one ({error})') from None
 
 
-def check_array(picture: np.ndarray) -> None:
-    """Raise an InputError for an array that is no picture as OpenCV reads one."""
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+def check_image_array(image: np.ndarray) -> None:
+    """Raise an InputError for an array that is no image as OpenCV reads one."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InputError(
-            f'the picture is an array of {picture.dtype} {picture.shape}: give uint8 '
+            f'the image is an array of {image.dtype} {image.shape}: give uint8 '
             '(height, width, 3) in BGR order'
         )

@@ -17,7 +17,6 @@ from PIL import Image
 
 from mmproto.apis.classifier import load_classifier
 from mmproto.apis.compare_attention import check_baseline, check_comparison, compare_attention
-from mmproto.apis.image_reader import ImageReader
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.datasets.birds import make_birds
 from mmproto.errors import InputError
@@ -81,19 +80,6 @@ def test_a_row_for_each_image(networks, image, photo):
     assert (two[:row] == np.asarray(one)[:row]).all()
 
 
-def test_the_reader_gives_what_the_test_set_gives(networks, configs, birds, photo):
-    reader = ImageReader(configs['baseline'])
-    dataset = reader.dataset('test_dataloader')
-    loaded = reader.read(dataset.get_data_info(5)['img_path'], 'five')
-    assert torch.equal(loaded.inputs, dataset[5]['inputs'])
-    assert loaded.true_class == int(dataset[5]['data_samples'].gt_label) == 5
-    top, bottom, left, right = loaded.geometry.input_box
-    assert (bottom - top) * (right - left) < 64 * 64
-    unknown = reader.read(photo, 'photo')
-    assert unknown.geometry.input_box == (0, 90, 0, 150)
-    assert unknown.true_class is None
-
-
 def test_other_networks_are_refused(networks, image):
     inferencer, baseline = networks
     with pytest.raises(InputError, match='is a ProtoPNetHead: give a baseline with a LinearCls'):
@@ -118,9 +104,9 @@ def load_like(baseline, classes=12):
 def test_wrong_files_are_refused(tmp_path, photo):
     check_comparison([photo], tmp_path / 'out.jpg')
     text = tmp_path / 'text.jpg'
-    text.write_text('no picture')
+    text.write_text('no image')
     for images, out, message in (
-        ([photo, str(text)], tmp_path / 'out.png', 'text.jpg is no picture'),
+        ([photo, str(text)], tmp_path / 'out.png', 'text.jpg is no image'),
         ([photo], tmp_path / 'out.gif', r'ends with .png or .jpg'),
         ([photo], tmp_path / 'no' / 'out.png', 'a file in a folder that is there'),
     ):

@@ -141,9 +141,9 @@ def test_data_samples_are_those_of_mmpretrain(inferencer, photo):
 @pytest.mark.parametrize(
     ('given', 'settings', 'message'),
     [
-        ('no.jpg', {}, 'there is no picture no.jpg'),
-        ('text.jpg', {}, 'is no picture, or a damaged one'),
-        ('half.jpg', {}, 'is no picture, or a damaged one'),
+        ('no.jpg', {}, 'there is no image no.jpg'),
+        ('text.jpg', {}, 'is no image, or a damaged one'),
+        ('half.jpg', {}, 'is no image, or a damaged one'),
         ('good.jpg', dict(target='Hook billed'), "no class 'Hook billed'.*nearest: Hook billed"),
         ('good.jpg', dict(target=12), 'a number from 0 to 11'),
         ('good.jpg', dict(out_dir='good.jpg/out'), 'cannot be written'),

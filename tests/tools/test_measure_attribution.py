@@ -83,7 +83,7 @@ def test_pages_by_another_attribution(birds, checkpoint, tmp_path):
     ('options', 'message'),
     [
         (['tools/measure_attribution.py', CONFIG, '{}', '--images', 0], '--images 0: give at'),
-        (['tools/measure_attribution.py', CONFIG, '{}', '--fractions', 5], '--shares 5.0: give'),
+        (['tools/measure_attribution.py', CONFIG, '{}', '--fractions', 5], '--fractions 5.0: give'),
         (['tools/measure_attribution.py', CONFIG, '{}', '--attributions', 'cam'], "'cam' is unk"),
         (['tools/explain.py', CONFIG, '{}', 'a.jpg', '--out', 'o', '--attribution', 'x'], "'x' is"),
     ],
