@@ -10,12 +10,12 @@ from mmproto.apis.classifier import own_checkpoint, without_pretrained
 from mmproto.engine import PrototypePushHook
 from mmproto.models import unwrap_model
 from mmproto.utils.command_line import (
-    check_out_file,
     config_parser,
     existing_checkpoint,
     load_config,
     one_line_errors,
 )
+from mmproto.utils.files import check_out_file
 
 
 def parse_args():
