@@ -1,12 +1,13 @@
-# make demo: see the method work. make test: run the tests. Both install into .venv first.
+# make demo: see the method work. make test: run the tests. make docs: build the site in site/.
+# Each installs into .venv first.
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo demo-short test test-short lint clean
+.PHONY: demo demo-short test test-short lint docs clean
 
-.venv/installed: setup.py
+.venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[lite,test,lint]'
+	$(BIN)/pip install --quiet --editable '.[lite,test,lint,docs]'
 	# opencv-python, which MMEngine asks for, needs the libraries of a screen; a server has none.
 	$(BIN)/pip uninstall --quiet --yes opencv-python
 	$(BIN)/pip install --quiet --no-deps --force-reinstall opencv-python-headless
@@ -28,5 +29,8 @@ lint: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf .venv work_dirs
+	rm -rf .venv work_dirs site

@@ -2,7 +2,7 @@
 
 import re
 
-from griffe import Extension, Object
+from griffe import Extension, Module, Object
 
 ROLE = re.compile(r':(?:class|func|meth|mod|attr):`~?\.?([^`]+)`')
 CODE = re.compile(r'^([ ]*)\.\. code:: (\w+)\n\n((?:\1[ ]+.*\n|\n)+)', re.MULTILINE)
@@ -21,7 +21,11 @@ def to_markdown(text: str) -> str:
 
 
 class ReST(Extension):
-    """Translates every docstring as it is collected."""
+    """Translates every docstring as it is collected, and shows every name where it is defined."""
+
+    def on_module_members(self, *, mod: Module, **kwargs) -> None:
+        """Forget ``__all__``, for whose sake a package would show its modules' names again."""
+        mod.exports = None
 
     def on_object(self, *, obj: Object, **kwargs) -> None:
         """Translate the docstring of a module, class, function or attribute."""
