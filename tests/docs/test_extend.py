@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS, HOOKS, METRICS, MODELS
+from mmpretrain.structures import DataSample
 from PIL import Image
 
 from tests.docs.code_blocks import code_blocks
@@ -62,6 +64,35 @@ def test_a_similarity_is_trained_pushed_and_agrees_with_its_map(saved, tmp_path)
     assert bool(model.head.prototypes_are_patches)
     distances = ((outputs.feature_map[:, None] - model.head.prototype_vectors) ** 2).sum(2)
     torch.testing.assert_close(maps, 10 * torch.exp(-distances / 8), rtol=1e-4, atol=1e-4)
+
+
+def train_step(loss):
+    """One step of a small model: what it logs, and the prototypes after it."""
+    torch.manual_seed(0)
+    model = MODELS.build(model_config(loss=loss))
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    data = dict(
+        inputs=torch.randint(256, (4, 3, 16, 16)),
+        data_samples=[DataSample().set_gt_label(label) for label in (0, 1, 2, 0)],
+    )
+    log = model.train_step(data, wrapper)
+    return {key: value.item() for key, value in log.items()}, model.head.prototype_vectors
+
+
+def test_a_loss_term_counts_in_a_step(saved):
+    loss = saved('Your own loss term', 'margin_cost').model.head.loss
+    log, prototypes = train_step(loss)
+    plain_log, plain_prototypes = train_step({**loss, 'margin': None})
+    assert log.keys() - plain_log.keys() == {'loss_margin'}
+    assert log['loss_margin'] > 0
+    assert log['loss'] == pytest.approx(plain_log['loss'] + log['loss_margin'])
+    assert not torch.allclose(prototypes, plain_prototypes)
+
+
+def test_the_settings_reach_the_loss_term(saved):
+    loss = saved('Your own loss term', 'margin_cost').model.head.loss
+    margin = MODELS.build(model_config(loss=loss)).head.loss_module.terms['margin']
+    assert (margin.weight, margin.margin) == (0.1, 2.0)
 
 
 def test_a_metric_is_told_at_validations_and_pushes(saved, tmp_path):
