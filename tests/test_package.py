@@ -2,7 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import yaml
+import mmengine
 
 import mmproto
 
@@ -31,7 +31,7 @@ def test_a_missing_mmcv_is_named_with_the_command_to_type():
 
 
 def test_the_citation_has_the_version():
-    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text())
+    citation = mmengine.load(ROOT / 'CITATION.cff', file_format='yaml')
     assert citation['version'] == mmproto.__version__
     (paper,) = citation['references']
     assert [author['family-names'] for author in paper['authors']] == [
