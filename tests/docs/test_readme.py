@@ -56,3 +56,9 @@ def test_the_readmes_python_runs(birds, checkpoint, tmp_path, monkeypatch, capsy
     assert len(re.findall(r'points of prototype \d+, found in Box', capsys.readouterr().out)) == 3
     assert len(shown) == 1
     assert len(list((tmp_path / 'why').glob('*.html'))) >= 1
+
+
+def test_the_python_of_the_package_index_runs(capsys):
+    (code,) = code_blocks('pypi.md', 'mmproto')
+    exec(code, {})  # noqa: S102
+    assert capsys.readouterr().out.strip() in code
