@@ -1,12 +1,5 @@
 import subprocess
 import sys
-from pathlib import Path
-
-import mmengine
-
-import mmproto
-
-ROOT = Path(__file__).parents[1]
 
 NO_MMCV = """
 import sys
@@ -28,12 +21,3 @@ def test_a_missing_mmcv_is_named_with_the_command_to_type():
     )
     assert done.returncode == 1
     assert "pip install 'mmproto[lite]'" in done.stderr.splitlines()[-1]
-
-
-def test_the_citation_has_the_version():
-    citation = mmengine.load(ROOT / 'CITATION.cff', file_format='yaml')
-    assert citation['version'] == mmproto.__version__
-    (paper,) = citation['references']
-    assert [author['family-names'] for author in paper['authors']] == [
-        'Chen', 'Li', 'Tao', 'Barnett', 'Su', 'Rudin',
-    ]  # fmt: skip
