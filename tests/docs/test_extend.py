@@ -27,12 +27,13 @@ def saved(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     shutil.copytree(CONFIGS, tmp_path / 'configs')
 
-    def save(section, name):
-        module, config = code_blocks('extend.md', section)
-        (tmp_path / f'{name}.py').write_text(module)
+    def save(section, name=None):
+        *module, config = code_blocks('extend.md', section)
+        if name is not None:
+            (tmp_path / f'{name}.py').write_text(*module)
+            modules.append(name)
         leaf = tmp_path / 'configs' / 'protopnet' / f'leaf_{name}.py'
         leaf.write_text(config)
-        modules.append(name)
         return Config.fromfile(leaf)
 
     yield save
@@ -118,6 +119,17 @@ def test_a_hook_sees_what_the_push_did(saved, tmp_path):
     images = len(set(runner.model.head.prototype_image.tolist()))
     assert log.count('Push: the prototypes come from') == 1
     assert f'Push: the prototypes come from {images} images.' in log
+
+
+def test_a_stage_trains_what_it_says_as_it_says(saved, tmp_path):
+    wrapper = saved('Your own stage or solver').optim_wrapper
+    runner = train(train_config(tmp_path, optim_wrapper=wrapper, log_level='INFO'))
+    log = next(tmp_path.glob('*/*.log')).read_text()
+    assert runner.epoch == 1 + 13 + 4 + 6
+    assert log.count("is a 'polish' epoch: neck, prototypes train") == 4
+    assert isinstance(runner.optim_wrapper['polish'].optimizer, torch.optim.SGD)
+    assert runner.optim_wrapper.schedule.pushes == {13, 17}
+    assert bool(runner.model.head.prototypes_are_patches)
 
 
 def test_a_data_set_is_trained_and_pushed_on(saved, tmp_path):
