@@ -7,7 +7,7 @@ BIN := .venv/bin
 .venv/installed: setup.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --editable '.[lite,test,lint]'
-	# opencv-python, which MMEngine asks for, needs the libraries of a screen; a server has none.
+	# opencv-python, which MMEngine asks for too, needs the libraries of a screen; a server has none.
 	$(BIN)/pip uninstall --quiet --yes opencv-python
 	$(BIN)/pip install --quiet --no-deps --force-reinstall opencv-python-headless
 	touch $@
