@@ -120,8 +120,8 @@ def test_a_wheel_has_its_configs_without_the_repository(tmp_path):
     assert names.split() == sorted(NAMES)
     assert Path(config) == mim / 'configs' / 'protopnet' / 'resnet10t_birds.py'
     assert Config.fromfile(config).model.head.num_classes == 12
-    templates = ROOT / 'mmproto' / 'explain' / 'templates'
-    assert {path.name for path in (site / 'mmproto' / 'explain' / 'templates').iterdir()} == {
-        path.name for path in templates.iterdir()
+    templates = Path('mmproto', 'visualization', 'templates')
+    assert {path.name for path in (site / templates).iterdir()} == {
+        path.name for path in (ROOT / templates).iterdir()
     }
     assert 'usage' in python(mim / 'tools' / 'test.py', '--help', PYTHONPATH=str(site))
