@@ -91,7 +91,7 @@ def test_a_package_is_found_by_its_name_or_its_distribution(name):
 
 
 def test_a_package_that_is_not_there_is_not_found():
-    assert is_installed('scikit-learn')
+    assert is_installed('pillow')
     assert not is_installed('no-such-package')
     with pytest.raises(PackageNotFoundError):
         get_installed_path('no-such-package')

@@ -3,13 +3,22 @@
 import ast
 import subprocess
 import sys
-from importlib.metadata import PathDistribution, packages_distributions
+from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 MMPRETRAIN = ['mmengine', 'mmpretrain', 'mmcv', 'timm']
+# What brings a package of another name; opencv-python may be its twin without a screen.
+DISTRIBUTIONS = dict(
+    PIL='pillow',
+    cv2='opencv-python',
+    mmcv='mmcv-lite',
+    modelindex='model-index',
+    pytorch_grad_cam='grad-cam',
+    sklearn='scikit-learn',
+)
 TYPE_THIS = "pip install 'mmproto[lite]'"
 
 
@@ -115,14 +124,8 @@ def requirements(tmp_path_factory):
 
 
 def undeclared(packages, declared):
-    distributions = {**packages_distributions(), 'cv2': ['opencv-python']}  # or its headless twin
-    return {
-        package
-        for package in packages
-        if declared.isdisjoint(
-            name.lower().replace('_', '-') for name in distributions.get(package, [package])
-        )
-    }
+    names = {package: DISTRIBUTIONS.get(package, package.replace('_', '-')) for package in packages}
+    return {package for package, name in names.items() if name not in declared}
 
 
 def test_every_imported_package_is_declared(requirements):
