@@ -5,6 +5,7 @@ Where MMPretrain is not installed, :mod:`mmproto.functional` is there alone.
 
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 
 from mmproto.utils.extras import MMPRETRAIN, require_mmpretrain
 
@@ -35,7 +36,7 @@ else:
     register_models()
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> ModuleType:
     """Import a subpackage when it is first asked for."""
     if name in __all__:
         return import_module(f'mmproto.{name}')

@@ -5,9 +5,9 @@ import pytest
 
 BEFORE = 'import mmproto\n'
 AFTER = """
-from mmpretrain.registry import DATASETS, HOOKS, MODELS
-for registry in (DATASETS, HOOKS, MODELS):
-    registry.get('none')
+from mmpretrain.registry import DATASETS, TRANSFORMS
+for registry in (DATASETS, TRANSFORMS):
+    registry.get('CUB')
 import mmproto
 """
 ASK = """
