@@ -1,9 +1,9 @@
-"""Installs mmproto, ProtoPNet as a plugin for MMPretrain."""
+"""Copies the configs into the wheel; everything else about the package is in pyproject.toml."""
 
 import shutil
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import setup
 from setuptools.command.build_py import build_py
 
 
@@ -25,40 +25,4 @@ class BuildWithConfigs(build_py):
         shutil.copy('model-index.yml', mim)
 
 
-setup(
-    name='mmproto',
-    version='0.1.0',
-    description='ProtoPNet for MMPretrain: image classifiers that point at training images',
-    long_description=Path(__file__).with_name('README.md').read_text(encoding='utf-8'),
-    long_description_content_type='text/markdown',
-    license='Apache-2.0',
-    packages=find_packages(include=['mmproto', 'mmproto.*']),
-    package_data={'mmproto.visualization': ['templates/*']},
-    cmdclass=dict(build_py=BuildWithConfigs),
-    python_requires='>=3.10',
-    install_requires=[
-        'torch>=2.6',
-        'timm>=1.0',
-        'mmengine>=0.10.7',
-        'mmpretrain>=1.2.0',
-        'jinja2',
-        'numpy',
-        'pillow',
-    ],
-    extras_require={
-        'lite': ['mmcv-lite>=2.0.0'],
-        # attribution, the report's map and plots, the class activation maps of a baseline
-        'explain': ['captum', 'grad-cam', 'plotly', 'scikit-learn'],
-        'export': ['onnx', 'onnxruntime', 'onnxscript'],
-        'notebook': ['ipykernel', 'ipywidgets', 'nbclient', 'nbformat'],
-        'test': [
-            'mmproto[explain,export,notebook]',
-            'pytest',
-            'hypothesis',
-            'seaborn',
-            'selenium',
-            'tensorboard',
-        ],
-        'lint': ['ruff', 'pre-commit'],
-    },
-)
+setup(cmdclass=dict(build_py=BuildWithConfigs))

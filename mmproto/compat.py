@@ -1,14 +1,97 @@
-"""Loads MMEngine's checkpoints with ``torch.load``'s weights-only check on."""
+"""Work-arounds for what mmproto stands on; ``import mmproto`` applies them once.
 
+MMEngine 0.10.7 and MMPretrain 1.2.0 stand still, while torch, NumPy, setuptools and transformers
+go on. Each function mends one thing, and names the version that makes it unnecessary. Which
+versions work together is in ``docs/compatibility.md``.
+"""
+
+import warnings
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+from pathlib import Path
 
+import mmengine
+import mmpretrain
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import checkpoint
+from mmpretrain.utils import dependency
 
 _STATISTICS = {
     name: getattr(HistoryBuffer, name) for name in ('min', 'max', 'mean', 'current', 'statistics')
 }
+
+
+def apply_workarounds() -> None:
+    """Apply every work-around of this module."""
+    hide_mmcv_lite_warning()
+    find_packages_without_setuptools()
+    leave_out_multimodal_models()
+    allow_log_history()
+    keep_loading_weights_only()
+
+
+def hide_mmcv_lite_warning() -> None:
+    """Hide what mmcv-lite, which is all that is needed, says at its import that it lacks.
+
+    Unnecessary with the full mmcv, and with onedl-mmcv, whose build has its operators.
+    """
+    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+
+
+def find_packages_without_setuptools() -> None:
+    """Let MMEngine find installed packages, as for ``_base_ = 'mmpretrain::...'``.
+
+    MMEngine 0.10.7 asks ``pkg_resources``, which setuptools 82 has dropped. Unnecessary with
+    onedl-mmengine 0.10.12.
+    """
+    if find_spec('pkg_resources') is not None:
+        return
+    for module in (mmengine.utils.package_utils, mmengine.utils, mmengine.config.config):
+        module.is_installed = is_installed
+        module.get_installed_path = get_installed_path
+
+
+def is_installed(package: str) -> bool:
+    """Whether there is a package of this name, or a distribution such as ``mmcv-lite``."""
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        spec = find_spec(package)
+        return spec is not None and spec.origin is not None
+    return True
+
+
+def get_installed_path(package: str) -> str:
+    """The folder of a package.
+
+    Args:
+        package: Its name, or the name of the distribution that brings it.
+
+    Raises:
+        PackageNotFoundError: If it is not installed.
+        RuntimeError: If it is a namespace package, which has no folder of its own.
+    """
+    spec = find_spec(package)
+    if spec is None:
+        spec = find_spec((distribution(package).read_text('top_level.txt') or package).split()[0])
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f'{package} has no folder of its own')
+    return str(Path(spec.origin).parent)
+
+
+def leave_out_multimodal_models() -> None:
+    """Keep MMPretrain from importing its multimodal models where their import would fail.
+
+    It imports them as soon as pycocotools and transformers are installed. Those of MMPretrain
+    1.2.0 ask transformers for names that 4.52 has dropped, those of onedl-mmpretrain 1.3 for names
+    that 5 has dropped. Unnecessary with a release that fits transformers 5.
+    """
+    dropped = '4.52' if mmengine.digit_version(mmpretrain.__version__) < (1, 3) else '5'
+    if dependency.satisfy_requirement(f'transformers>={dropped}'):
+        dependency.WITH_MULTIMODAL = False
 
 
 def _history_statistic(owner: type, name: str) -> Callable:
@@ -24,7 +107,7 @@ def allow_log_history() -> None:
     A history is a few NumPy arrays and the names of four methods. The latter are pickled as
     calls of ``getattr``, which would give a checkpoint every attribute of every allowed object;
     it is replaced by a look-up that knows these methods alone. Nothing else is allowed, and
-    ``weights_only`` stays on.
+    ``weights_only`` stays on. Unnecessary with a MMEngine that leaves the history out.
     """
     reconstruct = np.zeros(0).__reduce__()[0]
     scalar = np.float64(0).__reduce__()[0]
@@ -44,3 +127,13 @@ def allow_log_history() -> None:
             ],
         ]
     )
+
+
+def keep_loading_weights_only() -> None:
+    """Let a checkpoint that is refused stay refused.
+
+    onedl-mmengine (seen in 0.10.12) loads it once more with ``weights_only`` off, by which it may
+    run code. MMEngine does not. Unnecessary with the release that removes this, as its log says.
+    """
+    if hasattr(checkpoint, '_safe_torch_load'):
+        checkpoint._safe_torch_load = torch.load

@@ -1,11 +1,31 @@
 import os
 import pickle
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import CheckpointLoader
 
-from mmproto.compat import allow_log_history
+from mmproto.compat import allow_log_history, get_installed_path, is_installed
+
+
+def python(*lines, site=None):
+    """What a fresh Python prints, with a folder of its own on the path."""
+    path = os.pathsep.join(map(str, [*filter(None, [site]), *sys.path]))
+    done = subprocess.run(
+        [sys.executable, '-c', '\n'.join(lines)],
+        env={**os.environ, 'PYTHONPATH': path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'MultiScaleDeformableAttention' not in done.stderr
+    return done.stdout.splitlines()[-1]
 
 
 class Reaches:
@@ -19,8 +39,11 @@ class Reaches:
 
 
 class Runs:
+    def __init__(self, command='true'):
+        self.command = command
+
     def __reduce__(self):
-        return os.system, ('true',)
+        return os.system, (self.command,)
 
 
 def test_a_log_history_survives_a_safe_load(tmp_path):
@@ -39,3 +62,57 @@ def test_nothing_else_does(tmp_path, value):
     torch.save(dict(value=value), tmp_path / 'x.pth')
     with pytest.raises((pickle.UnpicklingError, ValueError)):
         torch.load(tmp_path / 'x.pth')
+
+
+def test_mmengine_loads_no_checkpoint_that_runs_code(tmp_path):
+    torch.save(dict(value=Runs(f'touch {tmp_path}/ran')), tmp_path / 'x.pth')
+    with pytest.raises(pickle.UnpicklingError):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'x.pth'))
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_a_config_inherits_from_mmpretrain_without_setuptools(tmp_path):
+    config = tmp_path / 'config.py'
+    config.write_text("_base_ = 'mmpretrain::_base_/models/resnet18.py'")
+    depth = python(
+        'import sys',
+        "sys.modules['pkg_resources'] = None",
+        'import mmproto',
+        'from mmengine.config import Config',
+        f'print(Config.fromfile({str(config)!r}).model.backbone.depth)',
+    )
+    assert depth == '18'
+
+
+@pytest.mark.parametrize('name', ['mmpretrain', 'tests', 'importlib-metadata'])
+def test_a_package_is_found_by_its_name_or_its_distribution(name):
+    assert is_installed(name)
+    assert Path(get_installed_path(name), '__init__.py').is_file()
+
+
+def test_a_package_that_is_not_there_is_not_found():
+    assert is_installed('pillow')
+    assert not is_installed('no-such-package')
+    with pytest.raises(PackageNotFoundError):
+        get_installed_path('no-such-package')
+    assert not is_installed('tests.data')
+    with pytest.raises(RuntimeError, match='no folder'):
+        get_installed_path('tests.data')
+
+
+@pytest.mark.parametrize(('transformers', 'kept'), [('4.51.3', True), ('5.0.0', False)])
+def test_multimodal_models_are_left_out_where_transformers_is_too_new(tmp_path, transformers, kept):
+    for name, version in (('pycocotools', '2.0.11'), ('transformers', transformers)):
+        metadata = tmp_path / f'{name}-{version}.dist-info' / 'METADATA'
+        metadata.parent.mkdir()
+        metadata.write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n')
+    before_and_after = python(
+        'from mmpretrain.utils import dependency',
+        'before = dependency.WITH_MULTIMODAL',
+        'import mmproto',
+        'from mmpretrain.registry import MODELS',
+        "dependency.WITH_MULTIMODAL or MODELS.get('ProtoPNetHead').__name__",
+        'print(before, dependency.WITH_MULTIMODAL)',
+        site=tmp_path,
+    )
+    assert before_and_after == f'True {kept}'

@@ -1,6 +1,8 @@
+import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import mmpretrain
@@ -10,6 +12,7 @@ import torch
 from mmengine.config import Config
 from mmpretrain.apis import ImageClassificationInferencer, ModelHub
 
+import mmproto
 from mmproto.model_index import index_root, register_models
 
 ROOT = Path(__file__).parents[1]
@@ -78,12 +81,26 @@ def test_a_picture_is_classified_by_a_models_name_and_checkpoint(tmp_path, name)
 
 INSTALLED = """
 import mmproto, mmpretrain
+import mmproto
 from mmproto.model_index import index_root
 print(index_root())
 print(*mmpretrain.list_models('*protopnet*'))
 model = mmpretrain.get_model('protopnet_resnet10t_birds')
 print(model._config.filename)
 """
+
+
+def check_metadata(folder):
+    metadata = PathDistribution(folder).metadata
+    assert metadata['Version'] == mmproto.__version__
+    for name in ('Author', 'Summary', 'Keywords', 'Classifier', 'Project-URL', 'License-File'):
+        assert metadata[name], name
+    assert metadata['License-Expression'] == 'Apache-2.0'
+    assert metadata['Description-Content-Type'] == 'text/markdown'
+    # an index has no files of the repository to lead a link or an image to
+    targets = re.findall(r'\]\(([^)]*)\)', metadata.get_payload())
+    assert targets
+    assert all(target.startswith('https://') for target in targets)
 
 
 @pytest.mark.slow
@@ -93,8 +110,9 @@ def test_a_wheel_has_its_configs_without_the_repository(tmp_path):
     for folder in ('mmproto', 'configs', 'tools'):
         ignored = shutil.ignore_patterns('__pycache__')
         shutil.copytree(ROOT / folder, source / folder, ignore=ignored)
-    for file in ('setup.py', 'pyproject.toml', 'README.md', 'model-index.yml'):
-        shutil.copy(ROOT / file, source)
+    (source / 'docs').mkdir()
+    for file in ('setup.py', 'pyproject.toml', 'LICENSE', 'docs/pypi.md', 'model-index.yml'):
+        shutil.copy(ROOT / file, source / file)
 
     def python(*arguments, **environment):
         done = subprocess.run(
@@ -120,8 +138,10 @@ def test_a_wheel_has_its_configs_without_the_repository(tmp_path):
     assert names.split() == sorted(NAMES)
     assert Path(config) == mim / 'configs' / 'protopnet' / 'resnet10t_birds.py'
     assert Config.fromfile(config).model.head.num_classes == 12
-    templates = ROOT / 'mmproto' / 'explain' / 'templates'
-    assert {path.name for path in (site / 'mmproto' / 'explain' / 'templates').iterdir()} == {
-        path.name for path in templates.iterdir()
+    templates = Path('mmproto', 'visualization', 'templates')
+    assert {path.name for path in (site / templates).iterdir()} == {
+        path.name for path in (ROOT / templates).iterdir()
     }
+    assert (site / 'mmproto' / 'py.typed').is_file()
+    check_metadata(next(site.glob('mmproto-*.dist-info')))
     assert 'usage' in python(mim / 'tools' / 'test.py', '--help', PYTHONPATH=str(site))

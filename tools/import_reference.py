@@ -11,8 +11,8 @@ from mmengine.registry import init_default_scope
 
 import mmproto  # noqa: F401
 from mmproto.apis.import_reference import BACKBONES, import_reference, load_state_dict
-from mmproto.errors import InputError
 from mmproto.utils.command_line import one_line_errors
+from mmproto.utils.files import check_out_file
 
 
 def parse_args():
@@ -34,8 +34,7 @@ def parse_args():
 def main():
     args = parse_args()
     out = Path(args.out)
-    if not out.parent.is_dir() or out.is_dir():
-        raise InputError(f'{out}: give a file in a folder that is there')
+    check_out_file(out)
     init_default_scope('mmpretrain')
     MMLogger.get_current_instance().setLevel('WARNING')
     state = load_state_dict(args.state_dict)

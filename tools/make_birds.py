@@ -5,10 +5,6 @@ from __future__ import annotations
 
 import argparse
 
-from rich.progress import track
-
-from mmproto.datasets.birds import MAX_SPECIES, make_birds
-
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     """The command line."""
@@ -19,9 +15,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument('out', metavar='OUT', help='folder to make; must not exist or be empty')
-    parser.add_argument(
-        '--classes', type=int, default=12, metavar='N', help=f'species, 2 to {MAX_SPECIES}'
-    )
+    parser.add_argument('--classes', type=int, default=12, metavar='N', help='species, at least 2')
     parser.add_argument('--train', type=int, default=40, metavar='N', help='train images a class')
     parser.add_argument('--test', type=int, default=20, metavar='N', help='test images a class')
     parser.add_argument('--size', type=int, default=128, metavar='N', help='image side in pixels')
@@ -34,6 +28,11 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 def main() -> None:
     """Draws the birds, or says in one line why not."""
     parser, args = parse_args()
+    # Imported now, so that --help need not wait for torch.
+    from rich.progress import track
+
+    from mmproto.datasets.birds import make_birds
+
     try:
         out = make_birds(
             **vars(args), track=lambda numbers: track(numbers, description='Drawing birds')

@@ -4,10 +4,6 @@
 import argparse
 from pathlib import Path
 
-from mmproto.errors import InputError
-from mmproto.utils.command_line import one_line_errors
-from mmproto.visualization.prototype_sheet import prototype_sheet
-
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
@@ -19,12 +15,17 @@ def parse_args():
 
 def main():
     args = parse_args()
-    if not Path(args.out).parent.is_dir():
-        raise InputError(f'--out {args.out}: there is no folder {Path(args.out).parent}')
-    prototype_sheet(Path(args.folder), args.classes).save(args.out)
-    print(args.out)
+    # Imported now, so that --help need not wait for torch.
+    from mmproto.errors import InputError
+    from mmproto.utils.command_line import one_line_errors
+    from mmproto.visualization.prototype_sheet import prototype_sheet
+
+    with one_line_errors():
+        if not Path(args.out).parent.is_dir():
+            raise InputError(f'--out {args.out}: there is no folder {Path(args.out).parent}')
+        prototype_sheet(Path(args.folder), args.classes).save(args.out)
+        print(args.out)
 
 
 if __name__ == '__main__':
-    with one_line_errors():
-        main()
+    main()

@@ -14,12 +14,12 @@ from mmproto.engine.push_record import push_record
 from mmproto.engine.validation import validate
 from mmproto.models import unwrap_model
 from mmproto.utils.command_line import (
-    check_out_file,
     config_parser,
     existing_checkpoint,
     load_config,
     one_line_errors,
 )
+from mmproto.utils.files import check_out_file
 from mmproto.visualization.prototype_files import write_prototypes
 
 

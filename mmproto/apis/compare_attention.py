@@ -17,8 +17,8 @@ from mmproto.explanation.class_activation import (
     check_linear_head,
     class_activations,
 )
-from mmproto.utils.command_line import check_out_file
 from mmproto.utils.extras import need
+from mmproto.utils.files import check_out_file
 from mmproto.visualization.attention_figure import Comparison, attention_figure
 from mmproto.visualization.explanation_page import patches_warning
 from mmproto.visualization.page_data import prototype_thumbnails
@@ -35,12 +35,10 @@ def check_comparison(images: Sequence[str], out: Path) -> None:
     """
     need('explain', 'pytorch_grad_cam')
     if out.suffix.lower() not in SUFFIXES:
-        raise InputError(f'--out {out}: give a file name that ends with {" or ".join(SUFFIXES)}')
+        raise InputError(f'{out}: give a file name that ends with {" or ".join(SUFFIXES)}')
     check_out_file(out)
     if not os.access(out.parent, os.W_OK):
-        raise InputError(
-            f'--out {out}: nothing can be written in {out.parent}; give another folder'
-        )
+        raise InputError(f'{out}: nothing can be written in {out.parent}; give another folder')
     for path in images:
         check_image_file(path)
 

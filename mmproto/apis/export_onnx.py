@@ -14,8 +14,8 @@ from mmproto.apis.locating_classifier import LocatingClassifier
 from mmproto.errors import InputError
 from mmproto.models.backbones.backbone_info import check_image_size, image_channels
 from mmproto.models.heads import ProtoPNetHead
-from mmproto.utils.command_line import check_out_file
 from mmproto.utils.extras import need
+from mmproto.utils.files import check_out_file
 
 OUTPUTS = ('logits', 'scores', 'location', 'boxes')
 OPSET = 18
@@ -52,7 +52,7 @@ def check_export(out: Path, opset: int = OPSET) -> None:
     from onnx.defs import onnx_opset_version
 
     if not OPSET <= opset <= onnx_opset_version():
-        raise InputError(f'--opset {opset}: choose one from {OPSET} to {onnx_opset_version()}')
+        raise InputError(f'opset={opset}: choose one from {OPSET} to {onnx_opset_version()}')
 
 
 def input_size(cfg: Config) -> tuple[int, int]:
@@ -70,7 +70,7 @@ def input_size(cfg: Config) -> tuple[int, int]:
             return height, width
     raise InputError(
         'test_dataloader.dataset.pipeline has no Resize(scale) or CenterCrop(crop_size) that says '
-        'how large the images are: give --size HEIGHT WIDTH'
+        'how large the images are: give their size, height and width in pixels'
     )
 
 
@@ -126,7 +126,7 @@ def export_onnx(
                 raise error.__cause__ from None
             reason = str(error.__cause__ or error).strip().splitlines()[0]
             raise InputError(
-                f'torch.onnx cannot export this model with --opset {opset}: {reason}'
+                f'torch.onnx cannot export this model with opset={opset}: {reason}'
             ) from error
         program.model.metadata_props.update(metadata(model, size))
         program.save(file, external_data=False)
@@ -135,7 +135,7 @@ def export_onnx(
         if not agreement.difference <= TOLERANCE:
             raise InputError(
                 f'the exported model differs from the checkpoint by {agreement.difference:.1e}, '
-                f'more than {TOLERANCE:.0e}: nothing was written; try another --opset'
+                f'more than {TOLERANCE:.0e}: nothing was written; try another opset'
             )
         file.replace(out)
     return agreement

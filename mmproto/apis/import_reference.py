@@ -95,7 +95,8 @@ def model_config(state: dict[str, Tensor], backbone: str, similarity: str = 'log
     """
     if backbone not in BACKBONES:
         raise InputError(
-            f'--backbone {backbone} is none of the reference: choose one of {", ".join(BACKBONES)}'
+            f"backbone={backbone!r} is none of the reference's: choose one of "
+            f'{", ".join(BACKBONES)}'
         )
     for name, dimensions in (('prototype_vectors', 4), ('last_layer.weight', 2)):
         if name not in state or state[name].ndim != dimensions:
@@ -191,7 +192,7 @@ def _check_fit(given: dict[str, Tensor], ours: dict[str, Tensor], backbone: str)
     if any(wrong.values()):
         found = '; '.join(f'{what}: {_some(names)}' for what, names in wrong.items() if names)
         raise InputError(
-            f'the state dict is not that of a ProtoPNet with --backbone {backbone}, name its own '
+            f'the state dict is not that of a ProtoPNet on {backbone}, name its own backbone '
             f'({found})'
         )
 

@@ -128,8 +128,7 @@ def _test_set(reader: ImageReader, num_classes: int) -> Dataset:
         except (OSError, RuntimeError) as error:
             reason = f' ({error})'
         raise InputError(
-            f'test_dataloader finds no images{reason}: set data_root, as by --cfg-options '
-            'data_root=DIR'
+            f'test_dataloader finds no images{reason}: set data_root to the folder of the data set'
         )
     check_labels(labels_of(dataset), num_classes, 'test_dataloader')
     return dataset

@@ -17,7 +17,7 @@ def true_fp32(device_type: str) -> Iterator[None]:
 
 @contextmanager
 def _ieee_products() -> Iterator[None]:
-    backends = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
+    backends = [torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, 'matmul', None)]
     backends = [backend for backend in backends if hasattr(backend, 'fp32_precision')]
     if not backends:  # torch before 2.9, which has one switch for all
         precision = torch.get_float32_matmul_precision()

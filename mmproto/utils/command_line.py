@@ -172,13 +172,3 @@ def existing_checkpoint(path: str) -> str:
     if '://' not in path and not Path(path).is_file():
         raise InputError(f'there is no checkpoint {path}')
     return path
-
-
-def check_out_file(out: Path) -> None:
-    """Check where ``--out`` puts a file, before any work.
-
-    Raises:
-        InputError: If its folder is not there, or it is a folder itself.
-    """
-    if not out.parent.is_dir() or out.is_dir():
-        raise InputError(f'--out {out}: give a file in a folder that is there')

@@ -1,8 +1,15 @@
-"""Packages that only some of the tools need."""
+"""Packages that only some parts need."""
 
+import sys
+from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
 
 from mmproto.errors import InputError
+
+MMPRETRAIN = (
+    "type `pip install 'mmproto[lite]'`, or [onedl] for the maintained forks of MMPretrain and "
+    'what it stands on, or [full] where the full mmcv is installed; one of the three'
+)
 
 
 def need(extra: str, *packages: str) -> None:
@@ -20,3 +27,20 @@ def need(extra: str, *packages: str) -> None:
         raise InputError(
             f"{', '.join(missing)} is not installed: type `pip install 'mmproto[{extra}]'`"
         )
+
+
+class _RequireMMPretrain(MetaPathFinder):
+    """Answers an import of our modules that need MMPretrain with what to type."""
+
+    def find_spec(self, fullname, path=None, target=None) -> None:
+        """Refuse those modules, leave all others to Python."""
+        if fullname.startswith('mmproto.') and not fullname.startswith('mmproto.functional'):
+            raise ImportError(f'{fullname} needs MMPretrain: {MMPRETRAIN}', name=fullname)
+
+
+def require_mmpretrain() -> None:
+    """Say what to type, not what is missing first, when a part that needs MMPretrain is imported.
+
+    For a Python without MMPretrain.
+    """
+    sys.meta_path.insert(0, _RequireMMPretrain())

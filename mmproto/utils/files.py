@@ -33,3 +33,13 @@ def make_writable(folder: Path) -> None:
         raise InputError(
             f'the folder {folder} cannot be written ({error.strerror}): give another one'
         ) from None
+
+
+def check_out_file(out: Path) -> None:
+    """Check where a file is to go, before any work.
+
+    Raises:
+        InputError: If its folder is not there, or it is a folder itself.
+    """
+    if not out.parent.is_dir() or out.is_dir():
+        raise InputError(f'{out}: give a file in a folder that is there')

@@ -156,7 +156,7 @@ def test_the_size_is_that_of_the_test_pipeline(pipeline, size):
     dataset = dict() if pipeline is None else dict(pipeline=pipeline)
     cfg = Config(dict(test_dataloader=dict(dataset=dataset)))
     if size is None:
-        with pytest.raises(InputError, match='give --size HEIGHT WIDTH'):
+        with pytest.raises(InputError, match='give their size, height and width in pixels'):
             export.input_size(cfg)
     else:
         assert export.input_size(cfg) == size
@@ -165,7 +165,7 @@ def test_the_size_is_that_of_the_test_pipeline(pipeline, size):
 def test_what_is_missing_is_named_at_once(tmp_path, monkeypatch):
     with pytest.raises(InputError, match='give a file in a folder that is there'):
         export.check_export(tmp_path / 'no' / 'model.onnx')
-    with pytest.raises(InputError, match='--opset 17: choose one from 18 to '):
+    with pytest.raises(InputError, match='opset=17: choose one from 18 to '):
         export.check_export(tmp_path / 'model.onnx', opset=17)
     monkeypatch.setitem(sys.modules, 'onnx', None)
     monkeypatch.delitem(sys.modules, 'onnx')
@@ -209,7 +209,7 @@ def test_the_command_line(tmp_path):
     for arguments, message in (
         ((tmp_path / 'no.pth', '--out', out, '--size', 64, 64), 'there is no checkpoint'),
         ((weights, '--out', tmp_path / 'no' / 'x.onnx'), 'give a file in a folder'),
-        ((weights, '--out', out), 'give --size HEIGHT WIDTH'),
+        ((weights, '--out', out), 'give their size, height and width in pixels'),
         ((weights, '--out', out, '--size', 1, 0), 'give two numbers of at least 1'),
     ):
         code, text = command(*arguments)

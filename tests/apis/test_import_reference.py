@@ -209,7 +209,7 @@ def test_a_list_is_no_state_dict(tmp_path):
 
 @pytest.mark.parametrize('backbone', ['resnet34', 'resnet50', 'vgg11', 'densenet121'])
 def test_another_backbone_than_the_models_is_named(resnet18, backbone):
-    with pytest.raises(InputError, match=f'--backbone {backbone}.*(missing|shape)') as error:
+    with pytest.raises(InputError, match=f'on {backbone}, .*(missing|shape)') as error:
         import_reference(resnet18.state_dict(), backbone)
     assert '\n' not in str(error.value)
 

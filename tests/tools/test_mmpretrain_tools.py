@@ -1,4 +1,4 @@
-"""MMPretrain's own tools, as its wheel ships them, on a ProtoPNet; docs/tools.md has the table."""
+"""MMPretrain's own tools, as its wheel ships them, on a ProtoPNet; see docs/mmpretrain.md."""
 
 import importlib.util
 import os
@@ -173,7 +173,7 @@ def test_publish_model(run, checkpoint, tmp_path):
 
 @pytest.fixture
 def unrepeated(tmp_path):
-    """The config of docs/tools.md, whose training set is not wrapped in a RepeatDataset."""
+    """The config of docs/mmpretrain.md, whose training set is not wrapped in a RepeatDataset."""
     path = tmp_path / 'browse.py'
     dataset = 'dict(_delete_=True, **_base_.train_dataloader.dataset.dataset)'
     path.write_text(f'_base_ = {str(CONFIG)!r}\ntrain_dataloader = dict(dataset={dataset})\n')

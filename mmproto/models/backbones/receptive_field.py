@@ -3,13 +3,6 @@
 from itertools import chain
 
 import torch
-from mmcv.cnn import ConvModule
-from mmpretrain.models import backbones
-from mmpretrain.models.backbones import densenet, resnet
-from timm.layers import BatchNormAct2d
-from timm.models import FeatureListNet
-from timm.models import densenet as timm_densenet
-from timm.models import resnet as timm_resnet
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -21,15 +14,26 @@ LAYERS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 # A network with a module of any other kind (attention, blurred pooling) is not walked.
 KINDS = {
     *LAYERS,
-    *(nn.BatchNorm2d, BatchNormAct2d, nn.ReLU, nn.Identity, nn.Dropout),
-    *(nn.Sequential, nn.ModuleList, ConvModule),
-    *(backbones.TIMMBackbone, FeatureListNet),
-    *(timm_resnet.BasicBlock, timm_resnet.Bottleneck),
-    *(timm_densenet.DenseLayer, timm_densenet.DenseBlock, timm_densenet.DenseTransition),
-    *(backbones.VGG, backbones.DenseNet),
-    *(densenet.DenseLayer, densenet.DenseBlock, densenet.DenseTransition),
-    *(backbones.ResNet, backbones.ResNetV1c, backbones.ResNetV1d),
-    *(resnet.ResLayer, resnet.BasicBlock, resnet.Bottleneck),
+    *(nn.BatchNorm2d, nn.ReLU, nn.Identity, nn.Dropout, nn.Sequential, nn.ModuleList),
+}
+
+# The other kinds, named and not imported: some are private, and where a release renames one, the
+# networks that it is part of are of an unknown family.
+NAMED_KINDS = {
+    'timm.layers.norm_act': ('BatchNormAct2d',),
+    'timm.models._features': ('FeatureListNet',),
+    'timm.models.resnet': ('BasicBlock', 'Bottleneck'),
+    'timm.models.densenet': ('DenseLayer', 'DenseBlock', 'DenseTransition'),
+    'mmcv.cnn.bricks.conv_module': ('ConvModule',),
+    'mmpretrain.models.backbones.timm_backbone': ('TIMMBackbone',),
+    'mmpretrain.models.backbones.vgg': ('VGG',),
+    'mmpretrain.models.backbones.densenet': (
+        *('DenseNet', 'DenseLayer', 'DenseBlock', 'DenseTransition'),
+    ),
+    'mmpretrain.models.backbones.resnet': (
+        *('ResNet', 'ResNetV1c', 'ResNetV1d'),
+        *('ResLayer', 'BasicBlock', 'Bottleneck'),
+    ),
 }
 
 # The shortcut of a residual block sees no more than the branch beside it.
@@ -48,7 +52,7 @@ def backbone_receptive_field(backbone: nn.Module) -> ReceptiveField | None:
     Returns:
         The field, None for a backbone of another family.
     """
-    if any(type(module) not in KINDS for module in backbone.modules()):
+    if not all(_is_known(type(module)) for module in backbone.modules()):
         return None
     field = ReceptiveField()
     seen: list[tuple[Tensor, ReceptiveField]] = []
@@ -70,6 +74,10 @@ def backbone_receptive_field(backbone: nn.Module) -> ReceptiveField | None:
         for handle in handles:
             handle.remove()
     return next((field for output, field in seen if output is last), None)
+
+
+def _is_known(kind: type[nn.Module]) -> bool:
+    return kind in KINDS or kind.__name__ in NAMED_KINDS.get(kind.__module__, ())
 
 
 def _window(layer: nn.Module) -> tuple[int, int, int]:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import timm
 import torch
 from mmengine.config import ConfigDict
 from mmengine.runner import Runner
@@ -165,3 +166,9 @@ def test_a_push_writes_none_where_it_is_not_known(tmp_path):
     push_to(tmp_path, model, Runner.build_dataloader(ConfigDict(loader())))
     records = json.loads((tmp_path / 'prototypes.json').read_text())
     assert [record['receptive_field'] for record in records] == [None] * 6
+
+
+def test_a_class_that_a_release_moves_makes_its_family_unknown_and_no_other(monkeypatch):
+    monkeypatch.setattr(timm.models.resnet.BasicBlock, '__module__', 'timm.models.blocks')
+    assert backbone_receptive_field(build(model_name='resnet18')) is None
+    assert backbone_receptive_field(build(model_name='vgg11')) is not None
