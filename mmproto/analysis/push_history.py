@@ -2,13 +2,36 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from mmproto.analysis.model_report import PushRecord
 from mmproto.visualization.prototype_images import epoch_folders
 
 ACCURACY = 'push/accuracy/top1'
+
+
+@dataclass(frozen=True)
+class PushRecord:
+    """What a push did, as its folder and the log tell.
+
+    Attributes:
+        name: Name of the push's folder, 'epoch_32'.
+        prototypes: Number of prototypes.
+        patches: On how many patches they are.
+        mean_distance: How far they were from their patches on average.
+        greatest_distance: The same, at most.
+        before: Accuracy before the push, in percent, None if the log does not tell.
+        after: Accuracy after the push, in percent, likewise.
+    """
+
+    name: str
+    prototypes: int
+    patches: int
+    mean_distance: float
+    greatest_distance: float
+    before: float | None
+    after: float | None
 
 
 def push_records(work_dir: Path) -> list[PushRecord]:
