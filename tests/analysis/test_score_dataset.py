@@ -16,7 +16,8 @@ from tests.toy import ArrayDataset
 @torch.no_grad()
 def by_loops(model, dataset):
     """Scores (N, P), logits (N, K) and maps (N, P, H', W') of images that go through alone."""
-    feats = [model.extract_feat(one['inputs'][None] / 255) for one in map(dataset.__getitem__, range(len(dataset)))]  # fmt: skip  # noqa: E501
+    images = [dataset[i]['inputs'] for i in range(len(dataset))]
+    feats = [model.extract_feat(image[None] / 255) for image in images]
     scores, logits = (
         np.concatenate([call(one).numpy() for one in feats])
         for call in (model.head.pre_logits, model.head)
@@ -49,7 +50,8 @@ def test_one_pass_finds_what_plain_loops_find(similarity, batch_size):
     ranked = np.argsort(-scores, axis=1, kind='stable')
     assert (found.highest == ranked[:, :10]).all()
     for j, nearest in enumerate(found.nearest):
-        assert [patch.image for patch in nearest] == sorted(range(8), key=lambda i: -scores[i, j])[:3]  # fmt: skip  # noqa: E501
+        by_score = sorted(range(8), key=lambda i: -scores[i, j])
+        assert [patch.image for patch in nearest] == by_score[:3]
         for patch in nearest:
             check(patch, patch.image, j, dataset, scores, maps)
     own = {i: [j for j in range(15) if j // 5 == i % 3] for i in range(8)}

@@ -237,7 +237,7 @@ def test_the_map_answers_to_the_pointer(browser, written):
     point = number + (0 if trace else len(report.prototypes))
     tip = at(browser, '#tip')
     assert tip.find_element('css selector', 'img').get_property('naturalWidth') > 10
-    assert report.classes[int(report.latent_map.label[point])].replace('_', ' ') in tip.text
+    assert report.classes[int(report.latent_map.labels[point])].replace('_', ' ') in tip.text
     ActionChains(browser).click().perform()
     wait(browser, lambda: chosen(browser, report, point))
     point_at(browser, place_on_map(browser, 1, 5))
