@@ -17,7 +17,7 @@ def prototypes_by_image(head: nn.Module, images: int) -> dict[int, list[int]]:
         images: Number of images of the push set.
 
     Returns:
-        The prototypes; empty if they cannot have been pushed onto that few images.
+        The prototypes; empty if one of them was pushed onto an image beyond these.
     """
     found = defaultdict(list)
     for prototype, image in enumerate(head.prototype_image.tolist()):

@@ -2,14 +2,12 @@
 
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.progress import track
 from torch.utils.data import Dataset
 
@@ -20,7 +18,8 @@ from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.utils.files import whole_file
 from mmproto.visualization.explanation_page import templates
 from mmproto.visualization.page_data import shown_picture
-from mmproto.visualization.prototype_images import Gallery, to_bgr
+from mmproto.visualization.patch_thumbnails import PATCH, patch_key, patch_thumbnails
+from mmproto.visualization.prototype_images import Gallery
 from mmproto.visualization.report_words import (
     fires_in_words,
     part_agreement_in_words,
@@ -28,7 +27,7 @@ from mmproto.visualization.report_words import (
 )
 from mmproto.visualization.thumbnails import CHUNK, Thumbnails
 
-CROP, IMAGE, PATCH, EXPLAINED = 96, 112, 56, 360
+CROP, IMAGE, EXPLAINED = 96, 112, 360
 CONFUSED = 20
 SPLITS = {'train': 'training', 'test': 'test'}
 
@@ -75,7 +74,7 @@ def report_page(report: ModelReport, gallery: Gallery, datasets: Mapping[str, Da
         mistakes=_explained(report.mistakes, report.by_attribution, thumbnails),
         correct=_explained(report.correct, report.by_attribution, thumbnails),
         images=lambda prototype: prototypes[prototype],
-        address=lambda patch: patches[_key(patch)],
+        address=lambda patch: patches[patch_key(patch)],
         percent=percent,
         fires=fires_in_words,
         splits=SPLITS,
@@ -113,34 +112,6 @@ def most_confused(confusion: np.ndarray) -> list[tuple[int, int, int, int]]:
         (int(true), int(taken), int(wrong[true, taken]), int(confusion[true].sum()))
         for true, taken in pairs
     ]
-
-
-def patch_thumbnails(
-    patches: Iterable[ImagePatch], datasets: Mapping[str, Dataset], thumbnails: Thumbnails
-) -> dict[tuple, str]:
-    """Address of every patch's thumbnail, by split, image and box; each image is loaded once."""
-    boxes = defaultdict(set)
-    for patch in patches:
-        boxes[patch.split, patch.image].add(patch.box)
-
-    def crop(image: tuple[str, int]) -> dict[tuple, np.ndarray]:
-        split, index = image
-        pixels = to_bgr(datasets[split][index]['inputs'])
-        return {
-            (split, index, box): pixels[box.top : box.bottom, box.left : box.right]
-            for box in sorted(boxes[image])
-        }
-
-    found = {}
-    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        images = sorted(boxes)
-        for crops in track(threads.map(crop, images), total=len(images), description='patches'):
-            found |= {key: thumbnails.add(pixels, PATCH) for key, pixels in crops.items()}
-    return found
-
-
-def _key(patch: ImagePatch) -> tuple:
-    return patch.split, patch.image, patch.box
 
 
 def _all_patches(report: ModelReport) -> Iterator[ImagePatch]:
@@ -208,7 +179,7 @@ def _script_data(
         neighbours=latent_map.neighbours.tolist(),
         images=[
             *(images and images['crop'] for images in prototypes),
-            *(patches[_key(patch)] for patch in latent_map.patches),
+            *(patches[patch_key(patch)] for patch in latent_map.patches),
         ],
         patches=[[patch.split, patch.image] for patch in latent_map.patches],
     )

@@ -3,27 +3,21 @@
 import os
 import subprocess
 import sys
-from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from mmpretrain.registry import DATASETS
 
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse
-from mmproto.visualization.drawing import thumbnail
-from mmproto.visualization.prototype_images import NoPictures, to_bgr
+from mmproto.visualization.prototype_images import NoPictures
 from mmproto.visualization.report_page import (
-    PATCH,
     most_confused,
-    patch_thumbnails,
     write_report,
 )
 from mmproto.visualization.report_words import part_agreement_in_words
-from mmproto.visualization.thumbnails import CHUNK, Thumbnails
 from tests.browser import (
     CUT,
     FAINT,
@@ -314,27 +308,6 @@ def test_a_model_of_which_little_is_known(browser, written, datasets, tmp_path):
     browser.execute_script('choose(59)')
     assert at(browser, '#neighbours').text.startswith('Prototype 59')
     assert not complaints(browser)
-
-
-def test_thumbnails_are_the_patches_and_stored_once(written, datasets):
-    report, _ = written
-    patches = [*report.prototypes[0].nearest_train, *report.prototypes[7].nearest_test]
-    store = Thumbnails()
-    found = patch_thumbnails([*patches, *patches], datasets, store)
-    stored = [image for chunk in store.chunks() for image in chunk]
-    assert len(stored) <= len({(one.split, one.image, one.box) for one in patches})
-    for one in patches:
-        number = int(found[one.split, one.image, one.box].removeprefix('thumb:'))
-        shown = cv2.imdecode(np.frombuffer(b64decode(stored[number]), np.uint8), 1)
-        top, bottom, left, right = one.box
-        image = to_bgr(datasets[one.split][one.image]['inputs'])
-        expected = thumbnail(image[top:bottom, left:right], PATCH)
-        assert np.abs(shown.astype(int) - expected).mean() < 12
-        assert max(shown.shape) == PATCH
-    flat = Thumbnails()
-    addresses = [flat.add(np.full((9, 9, 3), grey // 2, np.uint8), 9) for grey in range(4)]
-    assert addresses == ['thumb:0', 'thumb:0', addresses[2], addresses[2]]
-    assert CHUNK >= 256
 
 
 def test_the_most_frequent_mistakes_come_first():
