@@ -147,9 +147,8 @@ def test_images_are_explained_by_another_attribution_as_well(inferencer, checkpo
     assert report.by_attribution == {}
     assert inferencer.attribution == 'upsampling'
     one = found.mistakes[0]
-    heats = shown_picture(one, again=found.by_attribution[one.name])['explained']['matches'][0][
-        'heats'
-    ]
+    second = found.by_attribution[one.name]
+    heats = shown_picture(one, again=second)['explained']['matches'][0]['heats']
     assert [heat['by'] for heat in heats] == ['upsampling', 'receptive field']
     assert heats[0]['uri'] != heats[1]['uri']
 
