@@ -18,7 +18,8 @@ from mmproto.utils.command_line import (
 )
 from mmproto.utils.extras import need
 from mmproto.utils.files import make_writable
-from mmproto.visualization.report_page import truth_in_words, write_report
+from mmproto.visualization.report_page import write_report
+from mmproto.visualization.report_words import part_agreement_in_words
 
 
 def parse_args():
@@ -52,9 +53,9 @@ def main():
     report = analyse(inferencer, args.config, checkpoint, args.batch_size, args.attribution)
     file = Path(args.out) / 'report.html'
     write_report(report, inferencer.gallery, data_sets(inferencer), file)
-    print(f'Accuracy {report.accuracy:.1%} on {report.confusion.sum()} test images.')
-    if report.truth:
-        print(truth_in_words(report.truth))
+    print(f'Accuracy {report.accuracy:.1%} on {report.confusion_matrix.sum()} test images.')
+    if report.part_agreement:
+        print(part_agreement_in_words(report.part_agreement))
     print(f'The report is in {file}')
 
 

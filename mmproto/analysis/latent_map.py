@@ -1,14 +1,13 @@
 """The latent space on a plane: the prototypes among the patches that they were compared with."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import nn
 
-from mmproto.analysis.dataset_scores import DatasetScores, ScoredDataset, feature_maps
-from mmproto.analysis.model_report import ImagePatch, LatentMap
-from mmproto.analysis.nearest_images import boxes_of
+from mmproto.analysis.dataset_scores import DatasetScores
+from mmproto.analysis.image_patch import ImagePatch
 
 SAMPLE = 1500
 NEIGHBOURS = 8
@@ -16,79 +15,64 @@ DIMENSIONS = 50
 PERPLEXITY = 30
 
 
-def latent_map(
-    model: nn.Module,
-    splits: Mapping[str, ScoredDataset],
-    batch_size: int,
-    sample: int = SAMPLE,
-    seed: int = 0,
-) -> LatentMap:
-    """All prototypes and a random sample of patches, one an image.
+@dataclass(frozen=True)
+class LatentMap:
+    """The latent space in two dimensions: all prototypes, and a sample of patches.
 
-    The patch of an image is the one that is nearest to a prototype of the image's class, or to
-    any prototype if the class has none.
+    Attributes:
+        positions: Where every point is (M, 2); the prototypes come first, in order.
+        labels: Class of every point (M,).
+        patches: The patch of every point that is no prototype (M - P).
+        neighbours: For every point the indices of the nearest others in the latent space (M, k).
+        method: What the dimensions were reduced by, in words.
+    """
+
+    positions: np.ndarray
+    labels: np.ndarray
+    patches: list[ImagePatch]
+    neighbours: np.ndarray
+    method: str
+
+
+def draw_sample(
+    sizes: Mapping[str, int], count: int = SAMPLE, seed: int = 0
+) -> dict[str, list[int]]:
+    """Draw the images whose patches a map shows.
 
     Args:
-        model: A classifier with a ``ProtoPNetHead``, in eval mode.
-        splits: The data sets by the name of their split, 'train' and 'test'.
-        batch_size: How many images go through the network at once.
-        sample: How many patches at most.
-        seed: What the sample and the map are drawn with.
+        sizes: Number of images by split.
+        count: How many images to draw, all if there are fewer.
+        seed: Seed of the draw.
+
+    Returns:
+        Indices of the images, ascending, by split.
     """
-    images = [(name, i) for name, one in splits.items() for i in range(len(one.survey.label))]
+    images = [(split, image) for split, size in sizes.items() for image in range(size)]
     rng = np.random.default_rng(seed)
-    chosen = sorted(rng.choice(len(images), min(sample, len(images)), replace=False))
-    vectors, patches_seen = [model.head.prototype_vectors.detach().flatten(1).cpu().numpy()], []
-    for name, one in splits.items():
-        of_split = [images[i][1] for i in chosen if images[i][0] == name]
-        patches, seen = winning_patches(model, one, of_split, name, batch_size)
-        vectors.append(patches)
-        patches_seen += seen
-    points = np.concatenate(vectors)
-    position, method = on_a_plane(points, seed)
-    labels = [*model.head.prototype_class.tolist(), *(one.label for one in patches_seen)]
+    drawn = sorted(rng.choice(len(images), min(count, len(images)), replace=False))
+    return {split: [images[i][1] for i in drawn if images[i][0] == split] for split in sizes}
+
+
+def latent_map(head: nn.Module, scores: Mapping[str, DatasetScores], seed: int = 0) -> LatentMap:
+    """Draw a map of all prototypes and of the samples of some data sets.
+
+    Args:
+        head: The :class:`ProtoPNetHead`.
+        scores: What was found of each data set, by split.
+        seed: Seed of the map.
+    """
+    prototypes = head.prototype_vectors.detach().flatten(1).cpu().numpy()
+    samples = [one.sample_vectors for one in scores.values() if len(one.sample)]
+    points = np.concatenate([prototypes, *samples])
+    patches = [patch for one in scores.values() for patch in one.sample]
+    positions, method = on_a_plane(points, seed)
     return LatentMap(
-        position=position,
-        label=np.array(labels),
-        sighting=patches_seen,
+        positions=positions,
+        labels=np.array([*head.prototype_class.tolist(), *(patch.label for patch in patches)]),
+        patches=patches,
         neighbours=nearest_points(points, NEIGHBOURS),
         method=method,
     )
-
-
-def winning_prototypes(survey: DatasetScores, prototype_class: np.ndarray) -> np.ndarray:
-    """For every image (N,) the prototype of its class that scores most, of any if it has none."""
-    own = survey.label[:, None] == prototype_class
-    own |= ~own.any(axis=1, keepdims=True)
-    return np.where(own, survey.score, -np.inf).argmax(axis=1)
-
-
-@torch.no_grad()
-def winning_patches(
-    model: nn.Module, surveyed: ScoredDataset, images: list[int], split: str, batch_size: int
-) -> tuple[np.ndarray, list[ImagePatch]]:
-    """The patches (n, D*h*w) of some images that are nearest to a prototype of their class."""
-    head, survey = model.head, surveyed.survey
-    h, w = head.prototype_vectors.shape[2:]
-    winners = winning_prototypes(survey, head.prototype_class.cpu().numpy())
-    patches, patches_seen = [np.empty((0, head.prototype_vectors[0].numel()), np.float32)], []
-    batches = feature_maps(model, surveyed.dataset, images, batch_size, f'{split} map')
-    for batch, features, size in batches:
-        for image, one in zip(batch, features):
-            prototype = int(winners[image])
-            row, column = survey.cell[image, prototype].tolist()
-            patches.append(one[:, row : row + h, column : column + w].reshape(1, -1).cpu().numpy())
-            (box,) = boxes_of(head, one, [prototype], size)
-            patches_seen.append(
-                ImagePatch(
-                    split=split,
-                    image=image,
-                    label=int(survey.label[image]),
-                    similarity=float(survey.score[image, prototype]),
-                    box=box,
-                )
-            )
-    return np.concatenate(patches), patches_seen
 
 
 def on_a_plane(points: np.ndarray, seed: int) -> tuple[np.ndarray, str]:

@@ -1,92 +1,69 @@
-"""Where prototypes are seen: the images with their nearest patches, and the boxes around these."""
+"""The images nearest to each prototype, found in one pass over a data set."""
 
-from collections import defaultdict
-from collections.abc import Iterable
-
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch import Tensor
 
-from mmproto.analysis.dataset_scores import DatasetScores, feature_maps
-from mmproto.analysis.model_report import ImagePatch
-from mmproto.explanation.high_activation import high_activation_box, upsample
-from mmproto.functional import Box
-
-Boxes = dict[tuple[int, int], Box]
+NO_IMAGE = torch.iinfo(torch.int64).max
 
 
-def nearest_images(score: np.ndarray, k: int) -> np.ndarray:
-    """The k images (P, k) whose nearest patch is nearest to each prototype, the nearest first.
+class NearestImages:
+    """The k images that each of P prototypes scores highest on, of all that it has met so far.
 
-    Args:
-        score: Score of every prototype on every image (N, P).
-        k: How many; fewer if there are fewer images. Of equals the first of the data set wins.
-    """
-    return np.argsort(-score, axis=0, kind='stable')[:k].T
+    Of equal scores the lower index of an image comes first. That order is total: the result depends
+    neither on the batches nor on the processes that the images were spread over.
 
+    .. code:: python
 
-def boxes_of(head: nn.Module, features: Tensor, prototypes: list[int], size: tuple) -> list[Box]:
-    """Boxes of some prototypes in an image's input of that size, by its feature map (D, H', W')."""
-    maps = head.similarity_maps([features[None]])[0, prototypes].cpu().numpy()
-    return [high_activation_box(upsample(one, size)) for one in maps]
-
-
-@torch.no_grad()
-def find_boxes(
-    model: nn.Module,
-    dataset: Dataset,
-    wanted: Iterable[tuple[int, int]],
-    batch_size: int,
-    name: str = 'boxes',
-) -> Boxes:
-    """The box of a prototype on an image, for every pair that is wanted.
-
-    Each image goes through the network once more, whatever the number of its prototypes.
+        nearest = NearestImages(prototypes=2000, k=5)
+        for images, scores in batches:
+            nearest.update(scores, images)
 
     Args:
-        model: A classifier with a ``ProtoPNetHead``, in eval mode.
-        dataset: The data set.
-        wanted: Pairs of an image and a prototype.
-        batch_size: How many images go through at once.
-        name: What the progress bar is called.
+        prototypes: Number of prototypes P.
+        k: How many images to keep of each.
 
-    Returns:
-        The box in the network's input (top, bottom, left, right) by pair.
+    Attributes:
+        scores: The highest scores (P, k), descending; -inf where fewer images were met.
+        images: Indices of their images (P, k); ``NO_IMAGE`` where fewer images were met.
     """
-    of_image = defaultdict(set)
-    for image, prototype in wanted:
-        of_image[int(image)].add(int(prototype))
-    found = {}
-    for images, features, size in feature_maps(model, dataset, sorted(of_image), batch_size, name):
-        for image, one in zip(images, features):
-            prototypes = sorted(of_image[image])
-            boxes = boxes_of(model.head, one, prototypes, size)
-            found.update(((image, j), box) for j, box in zip(prototypes, boxes))
-    return found
 
+    def __init__(self, prototypes: int, k: int) -> None:
+        self.scores = torch.full((prototypes, k), float('-inf'))
+        self.images = torch.full((prototypes, k), NO_IMAGE)
 
-def nearest_sightings(
-    survey: DatasetScores, k: int, boxes: Boxes, split: str
-) -> list[list[ImagePatch]]:
-    """For every prototype its k nearest patches, one an image, the nearest first.
+    def update(self, scores: Tensor, images: Tensor) -> None:
+        """Take a batch into account.
 
-    Args:
-        survey: The scores.
-        k: How many.
-        boxes: Boxes, among them those of the patches.
-        split: 'train' or 'test', whatever was surveyed.
-    """
-    return [
-        [
-            ImagePatch(
-                split=split,
-                image=int(image),
-                label=int(survey.label[image]),
-                similarity=float(survey.score[image, prototype]),
-                box=boxes[int(image), prototype],
-            )
-            for image in images
-        ]
-        for prototype, images in enumerate(nearest_images(survey.score, k))
-    ]
+        Args:
+            scores: Score of every prototype on every image (N, P).
+            images: Index of each image (N,); none that was met before.
+        """
+        self._keep_best(scores.t(), images.expand(scores.shape[1], -1))
+
+    def merge(self, other: 'NearestImages') -> None:
+        """Take into account what was found on other images, as by another process."""
+        self._keep_best(other.scores, other.images)
+
+    def prototypes_of(self, image: int) -> list[int]:
+        """The prototypes that have an image among their nearest."""
+        return (self.images == image).any(dim=1).nonzero().flatten().tolist()
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """All that is kept, as pairs of an image and a prototype."""
+        rows = enumerate(self.images.tolist())
+        return [(image, j) for j, images in rows for image in images if image != NO_IMAGE]
+
+    def images_of(self, prototype: int) -> list[int]:
+        """Indices of the images nearest to a prototype, the nearest first; k or fewer."""
+        images = self.images[prototype]
+        return images[images != NO_IMAGE].tolist()
+
+    def _keep_best(self, scores: Tensor, images: Tensor) -> None:
+        """Keep the k best of what is kept and what is new, both (P, any)."""
+        k = self.scores.shape[1]
+        scores = torch.cat([self.scores, scores.to(self.scores)], dim=1)
+        images = torch.cat([self.images, images.to(self.images)], dim=1)
+        by_image = images.argsort(dim=1)
+        scores, images = scores.gather(1, by_image), images.gather(1, by_image)
+        by_score = scores.argsort(dim=1, descending=True, stable=True)[:, :k]
+        self.scores, self.images = scores.gather(1, by_score), images.gather(1, by_score)

@@ -1,67 +1,46 @@
 """Whether boxes hold the parts that a data set has annotated."""
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch.utils.data import Dataset
 
-from mmproto.analysis.model_report import PartAgreement
-from mmproto.analysis.nearest_images import Boxes
-from mmproto.explanation.geometry import follow
+from mmproto.analysis.annotated_parts import inside
 from mmproto.functional import Box
 
 
-def part_names(dataset: Dataset) -> list[str] | None:
-    """Names of the parts that a data set annotates on every image, None if it has none."""
-    names = getattr(dataset, 'metainfo', {}).get('part_names')
-    known = names and hasattr(dataset, 'pipeline') and 'parts' in dataset.get_data_info(0)
-    return list(names) if known else None
+@dataclass(frozen=True)
+class PartAgreement:
+    """Whether prototypes look at what they should, where part locations tell.
 
+    Of every test image the ten highest-scoring prototypes are asked.
 
-def parts_in_input(dataset: Dataset, image: int) -> np.ndarray:
-    """Where the parts of an image are in the network's input.
-
-    Args:
-        dataset: A data set whose infos have 'parts' (num_parts, 3): x, y in pixels of the
-            original image, and whether the part is visible.
-        image: Number of the image.
-
-    Returns:
-        y and x of every part (num_parts, 2); not numbers for a part that is not visible.
+    Attributes:
+        images: How many test images.
+        on_object: Share of their boxes that lie on the object: a visible part is inside.
+        on_same_part: Share of their boxes that hold a part that the prototype's own training
+            patch holds, out of the prototypes whose patch holds one.
+        chance_on_object: Share of the same boxes that hold a part of another test image.
+        chance_on_same_part: Share of the same boxes that hold the prototype's part of another
+            test image.
     """
-    info = dataset.get_data_info(image)
-    x, y, visible = np.array(info['parts'], float).T  # a copy: crops move the info's own
-    geometry = follow(dataset.pipeline, info)[2]
-    return np.where(visible[:, None] > 0, np.stack(geometry.to_input(y, x), axis=1), np.nan)
 
-
-def inside(parts: np.ndarray, box: Box) -> np.ndarray:
-    """Which parts (num_parts, 2) a box holds: bool (num_parts,)."""
-    top, bottom, left, right = box
-    y, x = parts.T
-    return (top <= y) & (y < bottom) & (left <= x) & (x < right)
-
-
-def parts_of_images(dataset: Dataset, images: Iterable[int]) -> dict[int, np.ndarray]:
-    """:func:`parts_in_input` of several images, by their numbers."""
-    images = sorted(set(images))
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        return dict(zip(images, pool.map(lambda image: parts_in_input(dataset, image), images)))
+    images: int
+    on_object: float
+    on_same_part: float
+    chance_on_object: float
+    chance_on_same_part: float
 
 
 def part_agreement(
-    activated: np.ndarray,
-    boxes: Boxes,
-    parts: dict[int, np.ndarray],
-    own: list[np.ndarray | None],
+    boxes: Mapping[tuple[int, int], Box],
+    parts: Sequence[np.ndarray],
+    own_parts: Mapping[int, np.ndarray],
 ) -> PartAgreement:
-    """How many boxes of the most activated prototypes hold the parts that they should.
+    """How many boxes of the highest-scoring prototypes hold the parts that they should.
 
-    ``on_object`` is the share of all boxes, one for each image and each of its ten highest-scoring
-    prototypes, whatever their classes, that hold at least one visible part. Parts are points: a box
-    between two of them may lie on the object and hold none.
+    ``on_object`` is the share of all boxes that hold at least one visible part. Parts are points: a
+    box between two of them may lie on the object and hold none.
 
     ``on_same_part`` leaves out the prototypes whose own training patch holds no visible part; of
     the boxes that remain it is the share that hold at least one of the parts in the training patch,
@@ -72,25 +51,24 @@ def part_agreement(
     the test image that comes half the data set later: what size and place alone bring about.
 
     Args:
-        activated: The highest-scoring prototypes of every test image (N, 10).
-        boxes: Their boxes, by image and prototype.
-        parts: Where the parts of every test image are (num_parts, 2), not numbers for hidden ones.
-        own: Which visible parts the training patch of every prototype holds; None for a prototype
-            without one.
+        boxes: The boxes, by test image and prototype.
+        parts: Where the parts of every test image are (num_parts, 2), NaN for hidden ones.
+        own_parts: Which visible parts the training patch of a prototype holds (num_parts,), by the
+            prototypes whose training patch is known.
 
     Returns:
-        The shares; not a number where there is no box to ask.
+        The shares; NaN where there is no box to ask.
     """
-    images = len(activated)
+    images = len(parts)
 
     def shares(shift: int) -> tuple[float, float]:
         on_object, on_same_part = [], []
-        for image, prototypes in enumerate(activated.tolist()):
-            for prototype in prototypes:
-                held = inside(parts[(image + shift) % images], boxes[image, prototype])
-                on_object.append(held.any())
-                if own[prototype] is not None and own[prototype].any():
-                    on_same_part.append((held & own[prototype]).any())
+        for (image, prototype), box in boxes.items():
+            in_box = inside(parts[(image + shift) % images], box)
+            on_object.append(in_box.any())
+            own = own_parts.get(prototype)
+            if own is not None and own.any():
+                on_same_part.append((in_box & own).any())
         return _share(on_object), _share(on_same_part)
 
     return PartAgreement(images, *shares(0), *shares(images // 2))

@@ -1,42 +1,124 @@
-"""Figures that speak for a prototype, or against it."""
+"""What there is to know of each prototype, and what of that gives concern."""
 
-from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from torch import nn
 
 from mmproto.analysis.dataset_scores import DatasetScores
-from mmproto.analysis.model_report import fires_among
-from mmproto.visualization.prototype_images import patch_keys
+from mmproto.analysis.firing import firing_shares
+from mmproto.analysis.image_patch import ImagePatch
+from mmproto.analysis.prototype_patches import duplicates
 
 
-def firing_shares(survey: DatasetScores, prototype_class: np.ndarray) -> np.ndarray:
-    """How often prototypes fire: are among the most activated ones of an image.
+@dataclass(frozen=True)
+class PrototypeStatistics:
+    """What there is to know of a prototype.
+
+    A prototype fires on an image if it is among its highest-scoring ones, as many of them as
+    :func:`mmproto.analysis.firing.fires_among` tells.
+
+    Attributes:
+        prototype: Its index.
+        label: Its class, -1 for none.
+        weight: Its weight in the logit of its class, of ``strongest_class`` if it has none.
+        class_images: How many images of the push set are of its class, 0 if it has none.
+        fires_own: Share of the test images of its class that it fires on, NaN if there are none.
+        fires_other: Share of all other test images that it fires on, likewise.
+        nearest_train: The nearest patches of the push set, one an image, the nearest first.
+        nearest_test: The nearest patches of the test set, likewise.
+        duplicates: Indices of the other prototypes of its class that are the same patch.
+        parts: Names of the parts inside its box on its training image, None where the data knows
+            no parts, or not the image.
+        strongest_class: The class in whose logit it has the greatest weight; its own if no other is
+            greater.
+    """
+
+    prototype: int
+    label: int
+    weight: float
+    class_images: int
+    fires_own: float
+    fires_other: float
+    nearest_train: list[ImagePatch]
+    nearest_test: list[ImagePatch]
+    duplicates: list[int]
+    parts: list[str] | None
+    strongest_class: int
+
+    @property
+    def concerns(self) -> list[str]:
+        """What speaks against the prototype, in words; empty if nothing does."""
+        found = []
+        if self.duplicates:
+            count = len(self.duplicates)
+            others = 'another prototype' if count == 1 else f'{count} others'
+            found.append(f'shares its patch with {others}')
+        if self.parts == []:
+            found.append('may look at background: no part that is annotated is in its box')
+        own = sum(patch.label == self.label for patch in self.nearest_train)
+        if self.label >= 0 and own < min(len(self.nearest_train), self.class_images) / 2:
+            found.append(
+                f'speaks for the wrong class: {own} of its {len(self.nearest_train)} nearest '
+                'training patches are of its own'
+            )
+        if self.label not in (-1, self.strongest_class):
+            found.append('adds more to the logit of another class than to that of its own')
+        if self.fires_other == 0 and (self.fires_own == 0 or self.label < 0):
+            found.append('never fires')
+        elif self.label >= 0 and self.fires_own <= self.fires_other:
+            found.append('fires on other classes as often as on its own')
+        return found
+
+
+def prototype_statistics(
+    head: nn.Module,
+    train: DatasetScores | None,
+    test: DatasetScores,
+    parts: Mapping[int, list[str]],
+) -> list[PrototypeStatistics]:
+    """Tell of every prototype.
 
     Args:
-        survey: Scores of N test images.
-        prototype_class: Class of every prototype (P,), -1 for none.
-
-    Returns:
-        For every prototype the share of the images of its own class on which it fires, and the
-        share of all other images: (2, P); not a number where there is no such image.
+        head: The :class:`ProtoPNetHead`.
+        train: The scores of the push set, None if it is not there.
+        test: The scores of the test set.
+        parts: Names of the parts in a prototype's training patch, by the prototypes of which they
+            are known.
     """
-    count = fires_among(len(prototype_class), survey.logit.shape[1])
-    fires = np.zeros(survey.score.shape, bool)
-    np.put_along_axis(fires, survey.most_activated[:, :count], True, axis=1)
-    own = survey.label[:, None] == prototype_class
-    return np.stack([_share(fires, own), _share(fires, ~own)])
-
-
-def _share(fires: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """Share (P,) of the images of a choice (N, P) on which prototypes fire (N, P)."""
-    count = among.sum(axis=0)
-    share = np.full(len(count), np.nan)
-    return np.divide((fires & among).sum(axis=0), count, out=share, where=count > 0)
+    prototype_class = head.prototype_class.cpu().numpy()
+    weight = head.last_layer.weight.detach().cpu().numpy()
+    strongest = strongest_classes(weight, prototype_class)
+    explained = np.where(prototype_class >= 0, prototype_class, strongest)
+    own_weight = np.take_along_axis(weight, explained[None], axis=0)[0]
+    fires_own, fires_other = firing_shares(test, prototype_class).tolist()
+    same_patch = duplicates(head)
+    images = np.zeros(len(weight), int)
+    if train is not None:
+        images = np.bincount(train.labels, minlength=len(weight))
+    return [
+        PrototypeStatistics(
+            prototype=j,
+            label=label,
+            weight=float(own_weight[j]),
+            class_images=int(images[label]) if label >= 0 else 0,
+            fires_own=fires_own[j],
+            fires_other=fires_other[j],
+            nearest_train=[] if train is None else train.nearest[j],
+            nearest_test=test.nearest[j],
+            duplicates=same_patch[j],
+            parts=parts.get(j),
+            strongest_class=int(strongest[j]),
+        )
+        for j, label in enumerate(prototype_class.tolist())
+    ]
 
 
 def strongest_classes(weight: np.ndarray, prototype_class: np.ndarray) -> np.ndarray:
-    """The class (P,) to whose logit each prototype adds most; its own if no other gets more.
+    """The class (P,) in whose logit each prototype has the greatest weight.
+
+    Its own if no other is greater.
 
     Args:
         weight: Weight of every prototype in the logit of every class (K, P).
@@ -44,40 +126,3 @@ def strongest_classes(weight: np.ndarray, prototype_class: np.ndarray) -> np.nda
     """
     own = np.arange(len(weight))[:, None] == prototype_class
     return np.where(own & (weight == weight.max(axis=0)), np.inf, weight).argmax(axis=0)
-
-
-def twins(head: nn.Module) -> list[list[int]]:
-    """For every prototype the others of its class that are the same patch of the same image.
-
-    One that has never been pushed is no patch and has none.
-    """
-    patches = [key[:4] for key in patch_keys(head)]
-    members = defaultdict(list)
-    for prototype, patch in enumerate(patches):
-        members[patch].append(prototype)
-    return [
-        [other for other in members[patch] if other != prototype and patch[1] >= 0]
-        for prototype, patch in enumerate(patches)
-    ]
-
-
-def own_patches(head: nn.Module, pushed: DatasetScores) -> list[tuple[int, int]]:
-    """Image and number of every prototype that has been pushed.
-
-    Empty if the surveyed images are not those of the push: if most prototypes are not most similar
-    to the patch that the push has noted for them.
-    """
-    own = [(image, j) for j, image in enumerate(head.prototype_image.tolist()) if image >= 0]
-    if not own or max(own)[0] >= len(pushed.label):
-        return []
-    images, prototypes = np.array(own).T
-    location = head.prototype_location.cpu().numpy()[prototypes]
-    in_place = (pushed.cell[images, prototypes] == location).all(axis=1)
-    return own if in_place.mean() > 0.5 else []
-
-
-def confusion(survey: DatasetScores) -> np.ndarray:
-    """How many images of each class (rows) are predicted to be of each (columns): (K, K)."""
-    classes = survey.logit.shape[1]
-    pairs = survey.label * classes + survey.predicted
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)

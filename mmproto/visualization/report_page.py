@@ -2,37 +2,36 @@
 
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from importlib.resources import files
-from math import isnan
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.progress import track
 from torch.utils.data import Dataset
 
-from mmproto.analysis.model_report import (
-    ImagePatch,
-    ModelReport,
-    PartAgreement,
-    PrototypeStatistics,
-)
+from mmproto.analysis.image_patch import ImagePatch
+from mmproto.analysis.model_report import ModelReport
+from mmproto.analysis.prototype_statistics import PrototypeStatistics
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.utils.files import whole_file
 from mmproto.visualization.explanation_page import templates
 from mmproto.visualization.page_data import page_data
-from mmproto.visualization.prototype_images import Gallery, to_bgr
+from mmproto.visualization.patch_thumbnails import PATCH, patch_key, patch_thumbnails
+from mmproto.visualization.prototype_images import Gallery
+from mmproto.visualization.report_words import (
+    fires_in_words,
+    part_agreement_in_words,
+    percent,
+)
 from mmproto.visualization.thumbnails import CHUNK, Thumbnails
 
-CROP, IMAGE, PATCH = 96, 112, 56
-PICTURE = 360
+CROP, IMAGE, EXPLAINED = 96, 112, 360
 CONFUSED = 20
 SPLITS = {'train': 'training', 'test': 'test'}
 
-Pictures = dict[str, str] | None
+Addresses = dict[str, str] | None
 
 
 def write_report(
@@ -42,8 +41,8 @@ def write_report(
 
     Args:
         report: What there is to say.
-        gallery: Pictures of the prototypes.
-        datasets: The data sets that the report's patches_seen are of, by the names of their splits.
+        gallery: Images of the prototypes.
+        datasets: The data sets that the report's patches are of, by the names of their splits.
         file: Where the page goes.
     """
     page = report_page(report, gallery, datasets)
@@ -57,25 +56,25 @@ def report_page(report: ModelReport, gallery: Gallery, datasets: Mapping[str, Da
 
     thumbnails = Thumbnails()
     prototypes = [
-        _prototype_pictures(gallery, one.number, thumbnails)
+        _prototype_images(gallery, one.prototype, thumbnails)
         for one in track(report.prototypes, description='prototypes')
     ]
-    patches = patch_pictures(_all_sightings(report), datasets, thumbnails)
+    patches = patch_thumbnails(_all_patches(report), datasets, thumbnails)
     names = [name.replace('_', ' ') for name in report.classes]
     script = files(__package__).joinpath('templates/report.js').read_text(encoding='utf-8')
     plotly = get_plotlyjs()
     return templates().get_template('report.html.j2').render(
         report=report,
         names=names,
-        truth=report.truth and truth_in_words(report.truth),
+        agreement=report.part_agreement and part_agreement_in_words(report.part_agreement),
         concerned=[one for one in report.prototypes if one.concerns],
         concerns=prototypes_by_concern(report.prototypes),
-        classes=_shown_classes(report, names, prototypes),
-        confused=most_confused(report.confusion)[:CONFUSED],
-        mistakes=_shown_explained(report.mistakes, report.again, thumbnails),
-        right=_shown_explained(report.right, report.again, thumbnails),
-        pictures=lambda prototype: prototypes[prototype],
-        patch=lambda sighting: patches[_patch(sighting)],
+        classes=_classes(report, names, prototypes),
+        confused=most_confused(report.confusion_matrix)[:CONFUSED],
+        mistakes=_explained(report.mistakes, report.by_attribution, thumbnails),
+        correct=_explained(report.correct, report.by_attribution, thumbnails),
+        images=lambda prototype: prototypes[prototype],
+        address=lambda patch: patches[patch_key(patch)],
         percent=percent,
         fires=fires_in_words,
         splits=SPLITS,
@@ -85,42 +84,6 @@ def report_page(report: ModelReport, gallery: Gallery, datasets: Mapping[str, Da
         plotly=plotly,
         allowed=[_hash(script), _hash(plotly)],
     )  # fmt: skip
-
-
-def percent(share: float) -> str:
-    """A share in words."""
-    return f'{100 * share:.0f} %'
-
-
-def fires_in_words(one: PrototypeStatistics) -> str:
-    """On how many test images a prototype fires."""
-    if one.label < 0:
-        return f'Fires on {percent(one.fires_other)} of all test images.'
-    if isnan(one.fires_own):
-        return f'Its class has no test image; fires on {percent(one.fires_other)} of the others.'
-    own = f'Fires on {percent(one.fires_own)} of its class'
-    if isnan(one.fires_other):
-        return f'{own}; there is no other test image.'
-    return f'{own}, {percent(one.fires_other)} of the others.'
-
-
-def truth_in_words(truth: PartAgreement) -> str:
-    """What the part locations say of the boxes."""
-
-    def by_chance(share: float) -> str:
-        return f'by chance it would be {percent(share)}'
-
-    if isnan(truth.on_same_part):
-        same_part = 'none has a training patch that shows a part'
-    else:
-        same_part = (
-            f'{percent(truth.on_same_part)} on a part that their training patch shows '
-            f'({by_chance(truth.chance_on_same_part)})'
-        )
-    return (
-        f'Of the ten highest-scoring prototypes of each test image, {percent(truth.on_object)} '
-        f'have their box on the object ({by_chance(truth.chance_on_object)}), {same_part}.'
-    )
 
 
 def prototypes_by_concern(
@@ -151,102 +114,74 @@ def most_confused(confusion: np.ndarray) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def patch_pictures(
-    patches_seen: list[ImagePatch], datasets: Mapping[str, Dataset], thumbnails: Thumbnails
-) -> dict[tuple, str]:
-    """Address of the picture of every patch; each image is loaded once."""
-    boxes = defaultdict(set)
-    for one in patches_seen:
-        boxes[one.split, one.image].add(one.box)
-
-    def crop(image: tuple[str, int]) -> dict[tuple, np.ndarray]:
-        split, number = image
-        picture = to_bgr(datasets[split][number]['inputs'])
-        return {
-            (split, number, box): picture[box[0] : box[1], box[2] : box[3]]
-            for box in sorted(boxes[image])
-        }
-
-    found = {}
-    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        images = sorted(boxes)
-        for crops in track(threads.map(crop, images), total=len(images), description='patches'):
-            found |= {key: thumbnails.add(picture, PATCH) for key, picture in crops.items()}
-    return found
+def _all_patches(report: ModelReport) -> Iterator[ImagePatch]:
+    for one in report.prototypes:
+        yield from one.nearest_train
+        yield from one.nearest_test
+    yield from report.latent_map.patches
 
 
-def _patch(sighting: ImagePatch) -> tuple:
-    return sighting.split, sighting.image, sighting.box
-
-
-def _all_sightings(report: ModelReport) -> list[ImagePatch]:
-    nearest = (
-        sighting
-        for one in report.prototypes
-        for sighting in (*one.nearest_train, *one.nearest_test)
-    )
-    return [*nearest, *report.latent.sighting]
-
-
-def _prototype_pictures(gallery: Gallery, prototype: int, thumbnails: Thumbnails) -> Pictures:
-    pictures = gallery.pictures(prototype)
-    if pictures is None:
+def _prototype_images(gallery: Gallery, prototype: int, thumbnails: Thumbnails) -> Addresses:
+    images = gallery.pictures(prototype)
+    if images is None:
         return None
     sides = dict(crop=CROP, image=IMAGE, heat=IMAGE)
-    return {name: thumbnails.add(getattr(pictures, name), side) for name, side in sides.items()}
+    return {name: thumbnails.add(getattr(images, name), side) for name, side in sides.items()}
 
 
-def _shown_explained(
-    explained: list[ImageExplanation], again: dict[str, ImageExplanation], thumbnails: Thumbnails
+def _explained(
+    explained: list[ImageExplanation],
+    by_attribution: dict[str, ImageExplanation],
+    thumbnails: Thumbnails,
 ) -> list[dict]:
     return [
         {
-            **page_data(one, PICTURE, again.get(one.name)),
+            **page_data(one, EXPLAINED, by_attribution.get(one.name)),
             'thumbnail': thumbnails.add(one.image, PATCH),
         }
         for one in explained
     ]
 
 
-def _shown_classes(report: ModelReport, names: list[str], pictures: list[Pictures]) -> list[dict]:
+def _classes(report: ModelReport, names: list[str], images: list[Addresses]) -> list[dict]:
     """The classes with their prototypes; those of no class come last."""
     members = defaultdict(list)
     for one in report.prototypes:
         members[one.label].append(one)
-    images, right = report.confusion.sum(axis=1), np.diag(report.confusion)
+    tested, right = report.confusion_matrix.sum(axis=1), np.diag(report.confusion_matrix)
     classes = [
-        dict(label=label, name=name, images=int(images[label]), right=int(right[label]))
+        dict(label=label, name=name, images=int(tested[label]), right=int(right[label]))
         for label, name in enumerate(names)
     ]
     if -1 in members:
         classes.append(dict(label=-1, name='no class', images=0, right=0))
     for one in classes:
         one['prototypes'] = members[one['label']]
-        shown = (pictures[prototype.number] for prototype in one['prototypes'])
-        one['crops'] = [each['crop'] for each in shown if each]
+        of_class = (images[each.prototype] for each in one['prototypes'])
+        one['crops'] = [each['crop'] for each in of_class if each]
     return classes
 
 
 def _script_data(
-    report: ModelReport, names: list[str], prototypes: list[Pictures], patches: dict[tuple, str]
+    report: ModelReport, names: list[str], prototypes: list[Addresses], patches: dict[tuple, str]
 ) -> dict:
     """What the page's script draws: the confusion matrix and the map."""
-    latent = report.latent
+    latent_map = report.latent_map
     return dict(
         names=names,
         chunk=CHUNK,
         splits=SPLITS,
-        confusion=report.confusion.tolist(),
+        confusion=report.confusion_matrix.tolist(),
         prototypes=len(prototypes),
-        x=[round(float(x), 3) for x in latent.position[:, 0]],
-        y=[round(float(y), 3) for y in latent.position[:, 1]],
-        label=latent.label.tolist(),
-        neighbours=latent.neighbours.tolist(),
-        pictures=[
-            *(shown and shown['crop'] for shown in prototypes),
-            *(patches[_patch(one)] for one in latent.sighting),
+        x=[round(float(x), 3) for x in latent_map.positions[:, 0]],
+        y=[round(float(y), 3) for y in latent_map.positions[:, 1]],
+        label=latent_map.labels.tolist(),
+        neighbours=latent_map.neighbours.tolist(),
+        images=[
+            *(images and images['crop'] for images in prototypes),
+            *(patches[patch_key(patch)] for patch in latent_map.patches),
         ],
-        patches=[[one.split, one.image] for one in latent.sighting],
+        patches=[[patch.split, patch.image] for patch in latent_map.patches],
     )
 
 

@@ -2,83 +2,63 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-import torch
-from mmpretrain.registry import MODELS
 
-from mmproto.analysis.dataset_scores import ScoredDataset, survey
-from mmproto.analysis.latent_map import (
-    latent_map,
-    nearest_points,
-    on_a_plane,
-    winning_patches,
-    winning_prototypes,
-)
-from tests.toy import ArrayDataset, model_config
+from mmproto.analysis.latent_map import draw_sample, latent_map, nearest_points, on_a_plane
+from mmproto.analysis.score_dataset import score_dataset
+from tests.analysis.small_model import small_model
+from tests.toy import ArrayDataset
+
+SIZES = dict(train=11, test=7)
 
 
-def build(**changes):
-    torch.manual_seed(0)
-    return MODELS.build(model_config(**changes)).eval()
+def scored(model, sample):
+    datasets = dict(train=ArrayDataset(count=11), test=ArrayDataset(seed=1, count=7))
+    return {
+        split: score_dataset(model, datasets[split], 4, split, sample=images)
+        for split, images in sample.items()
+    }
 
 
-def look(model, **dataset):
-    dataset = ArrayDataset(**dataset)
-    return ScoredDataset(dataset, survey(model, dataset, batch_size=4))
+def test_a_sample_is_drawn_once_and_the_same_again():
+    sample = draw_sample(SIZES, 13)
+    assert sum(len(images) for images in sample.values()) == 13
+    for split, images in sample.items():
+        assert images == sorted(set(images))
+        assert set(images) <= set(range(SIZES[split]))
+        assert images
+    assert draw_sample(SIZES, 13) == sample
+    assert draw_sample(SIZES, 13, seed=1) != sample
+    assert draw_sample(SIZES) == dict(train=list(range(11)), test=list(range(7)))
 
 
-@pytest.fixture
-def splits():
-    model = build()
-    return model, dict(train=look(model, count=11), test=look(model, seed=1, count=7))
+def test_the_map_has_the_prototypes_first_and_is_the_same_again():
+    model, sample = small_model(), draw_sample(SIZES, 13)
+    scores = scored(model, sample)
+    found = latent_map(model.head, scores)
+    assert found.positions.shape == (6 + 13, 2)
+    assert np.isfinite(found.positions).all()
+    assert found.labels.tolist() == [0, 0, 1, 1, 2, 2, *(patch.label for patch in found.patches)]
+    assert [(patch.split, patch.image) for patch in found.patches] == [
+        (split, image) for split, images in sample.items() for image in images
+    ]
+    assert np.allclose(latent_map(model.head, scores).positions, found.positions)
 
 
-def test_an_image_goes_to_the_best_prototype_of_its_class():
-    model = build()
-    model.head.prune(torch.tensor([True, True, True, True, False, False]))  # class 2 has none
-    one = look(model, count=9).survey
-    winners = winning_prototypes(one, model.head.prototype_class.numpy())
-    for i, scores in enumerate(one.score):
-        own = [j for j in range(4) if j // 2 == i % 3] or range(4)
-        assert winners[i] == max(own, key=lambda j: scores[j])
+def test_neighbours_are_found_among_prototypes_and_patches():
+    model = small_model()
+    scores = scored(model, dict(test=list(range(7))))
+    found = latent_map(model.head, scores)
+    prototypes = model.head.prototype_vectors.detach().flatten(1).numpy()
+    points = np.concatenate([prototypes, scores['test'].sample_vectors])
+    distances = np.linalg.norm(points[:, None] - points, axis=-1)
+    np.fill_diagonal(distances, np.inf)
+    assert (found.neighbours[:, 0] == distances.argmin(axis=1)).all()
 
 
-@torch.no_grad()
-@pytest.mark.parametrize('changes', [{}, dict(prototype_size=2)])
-def test_patches_are_those_that_scored(changes):
-    model = build(**changes)
-    one = look(model, count=8)
-    patches, patches_seen = winning_patches(model, one, [2, 3, 7], 'test', batch_size=2)
-    winners = winning_prototypes(one.survey, model.head.prototype_class.numpy())
-    assert [(seen.split, seen.image, seen.label) for seen in patches_seen] == [
-        ('test', 2, 2), ('test', 3, 0), ('test', 7, 1)
-    ]  # fmt: skip
-    for patch, seen in zip(patches, patches_seen):
-        vector = model.head.prototype_vectors[winners[seen.image]].flatten()
-        similarity = model.head.similarity
-        distance = similarity.distance(torch.from_numpy(patch), vector)
-        assert float(similarity.score(distance)) == pytest.approx(seen.similarity, abs=1e-5)
-        assert seen.similarity == one.survey.score[seen.image, winners[seen.image]]
-
-
-def test_the_map_has_the_prototypes_first_and_is_the_same_again(splits):
-    model, splits = splits
-    found = latent_map(model, splits, batch_size=4, sample=13)
-    assert found.position.shape == (6 + 13, 2)
-    assert np.isfinite(found.position).all()
-    assert found.label.tolist() == [0, 0, 1, 1, 2, 2, *(seen.label for seen in found.sighting)]
-    assert len({(seen.split, seen.image) for seen in found.sighting}) == 13
-    assert {seen.split for seen in found.sighting} == {'train', 'test'}
-    again = latent_map(model, splits, batch_size=4, sample=13)
-    assert np.allclose(again.position, found.position)
-    assert again.sighting == found.sighting
-    other = latent_map(model, splits, batch_size=4, sample=13, seed=1)
-    assert [seen.image for seen in other.sighting] != [seen.image for seen in found.sighting]
-
-
-def test_all_images_are_taken_if_there_are_few(splits):
-    model, splits = splits
-    found = latent_map(model, dict(test=splits['test']), batch_size=4)
-    assert [seen.image for seen in found.sighting] == list(range(7))
+def test_a_split_without_a_drawn_image_is_no_matter():
+    model = small_model()
+    found = latent_map(model.head, scored(model, dict(train=[], test=[0, 1, 2, 3])))
+    assert [patch.split for patch in found.patches] == ['test'] * 4
 
 
 def test_neighbours_are_those_of_the_latent_space():

@@ -1,66 +1,35 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from mmengine.runner import Runner
-from mmpretrain.registry import MODELS
 
-from mmproto.analysis.dataset_scores import DatasetScores, survey
-from mmproto.analysis.model_report import ImagePatch, PrototypeStatistics, fires_among
+from mmproto.analysis.image_patch import ImagePatch
 from mmproto.analysis.prototype_statistics import (
-    confusion,
-    firing_shares,
-    own_patches,
+    PrototypeStatistics,
+    prototype_statistics,
     strongest_classes,
-    twins,
 )
-from mmproto.apis import push_prototypes
-from tests.toy import ArrayDataset, loader, model_config
+from mmproto.functional import Box
+from tests.analysis.random_scores import random_scores
+from tests.analysis.small_model import small_model
+
+BOX = Box(0, 1, 0, 1)
 
 
-def random_survey(seed, images, prototypes, classes):
-    rng = np.random.default_rng(seed)
-    score = rng.normal(size=(images, prototypes)).astype(np.float32)
-    logit = rng.normal(size=(images, classes)).astype(np.float32)
-    return DatasetScores(
-        score, np.zeros((images, prototypes, 2)), logit, rng.integers(classes, size=images)
-    )
-
-
-@given(st.integers(0, 99), st.integers(1, 12), st.integers(1, 50), st.integers(2, 4))
-def test_shares_and_confusion_agree_with_plain_loops(seed, images, prototypes, classes):
-    one = random_survey(seed, images, prototypes, classes)
-    labels = np.random.default_rng(seed).integers(-1, classes, size=prototypes)
-    own, other = firing_shares(one, labels)
-    among = max(1, min(10, prototypes // classes))
-    for j in range(prototypes):
-        answers = {True: [], False: []}
-        for i in range(images):
-            higher = sum(one.score[i] > one.score[i, j])
-            answers[bool(one.label[i] == labels[j])].append(higher < among)
-        for share, asked in ((own[j], answers[True]), (other[j], answers[False])):
-            assert np.isnan(share) if not asked else np.isclose(share, np.mean(asked))
-    matrix = np.zeros((classes, classes), int)
-    for i in range(images):
-        matrix[one.label[i], one.logit[i].argmax()] += 1
-    assert (confusion(one) == matrix).all()
-
-
-def prototype_report(seen=(), **changes):
+def statistics(seen=(), **changes):
     """One of class 1 that nothing speaks against, with these classes of nearest patches."""
     facts = dict(
-        number=0,
+        prototype=0,
         label=1,
         weight=1.0,
         class_images=9,
         fires_own=0.5,
         fires_other=0.1,
         nearest_train=[
-            ImagePatch('train', i, label, 1.0, (0, 1, 0, 1)) for i, label in enumerate(seen)
+            ImagePatch('train', i, label, 1.0, (0, 0), BOX) for i, label in enumerate(seen)
         ],
         nearest_test=[],
-        twins=[],
+        duplicates=[],
         parts=None,
         strongest_class=1,
     )
@@ -81,9 +50,9 @@ def prototype_report(seen=(), **changes):
     ],
 )
 def test_the_wrong_class_is_told_by_what_is_possible(seen, class_images, wrong):
-    concerns = prototype_report(seen, class_images=class_images).concerns
+    concerns = statistics(seen, class_images=class_images).concerns
     assert any('wrong class' in concern for concern in concerns) == wrong
-    assert prototype_report(seen, class_images=class_images, label=-1).concerns == []
+    assert statistics(seen, class_images=class_images, label=-1).concerns == []
 
 
 def test_how_often_a_prototype_fires_gives_concern():
@@ -99,19 +68,8 @@ def test_how_often_a_prototype_fires_gives_concern():
         (-1, nan, 0.1, []),
         (-1, nan, 0.0, ['never fires']),
     ]:
-        one = prototype_report(label=label, fires_own=own, fires_other=other)
+        one = statistics(label=label, fires_own=own, fires_other=other)
         assert one.concerns == expected, (label, own, other)
-
-
-def test_few_prototypes_do_not_all_fire():
-    assert [fires_among(*sizes) for sizes in ((6, 3), (2, 3), (20, 3), (2000, 200), (60, 2))] == [
-        2, 1, 6, 10, 10,
-    ]  # fmt: skip
-    score = np.array([[3, 2, 0, 1], [0, 1, 3, 2]], np.float32)
-    one = DatasetScores(score, None, np.zeros((2, 2), np.float32), np.array([0, 1]))
-    own, other = firing_shares(one, np.array([0, 0, 1, 1]))
-    assert own.tolist() == [1, 1, 1, 1]
-    assert other.tolist() == [0, 0, 0, 0]
 
 
 def test_a_tie_goes_to_the_class_of_the_prototype():
@@ -119,22 +77,32 @@ def test_a_tie_goes_to_the_class_of_the_prototype():
     assert strongest_classes(weight, np.array([1, -1, 1, 2])).tolist() == [1, 0, 0, 2]
 
 
-def test_twins_are_of_one_class_and_patch():
-    head = MODELS.build(model_config()).head
-    assert twins(head) == [[]] * 6  # never pushed
-    head.prototype_image[:] = torch.tensor([4, 4, 4, 4, 4, 7])
-    head.prototype_location[:] = torch.tensor([[1, 2], [1, 2], [1, 2], [2, 1], [0, 0], [0, 0]])
-    assert twins(head) == [[1], [0], [], [], [], []]
+def test_patches_and_parts_give_concern():
+    assert statistics(duplicates=[3]).concerns == ['shares its patch with another prototype']
+    assert statistics(duplicates=[3, 4]).concerns == ['shares its patch with 2 others']
+    assert statistics(parts=['beak']).concerns == []
+    (concern,) = statistics(parts=[]).concerns
+    assert concern.startswith('may look at background')
+    (concern,) = statistics(strongest_class=2).concerns
+    assert concern.startswith('adds more to the logit of another class')
 
 
-def test_own_patches_are_told_only_for_the_images_of_the_push():
-    torch.manual_seed(0)
-    model, dataloader = MODELS.build(model_config()), Runner.build_dataloader(loader())
-    before = survey(model.eval(), dataloader.dataset, batch_size=4)
-    assert own_patches(model.head, before) == []  # never pushed
-    push_prototypes(model, dataloader)
-    pushed = survey(model, dataloader.dataset, batch_size=4)
-    images = model.head.prototype_image.tolist()
-    assert own_patches(model.head, pushed) == [(image, j) for j, image in enumerate(images)]
-    for dataset in (ArrayDataset(seed=5), ArrayDataset(count=max(images))):
-        assert own_patches(model.head, survey(model, dataset, batch_size=4)) == []
+def test_every_prototype_is_told_of():
+    head = small_model().head
+    head.prototype_class[5] = -1
+    train, test = random_scores(0, 9, 6, 3), random_scores(1, 12, 6, 3)
+    nearest = [[ImagePatch('test', 0, 1, float(j), (0, 0), BOX)] for j in range(6)]
+    test = replace(test, nearest=nearest)
+    weight = head.last_layer.weight.detach()
+    found = prototype_statistics(head, train, test, {2: ['beak'], 3: []})
+    alone = prototype_statistics(head, None, test, {})
+    for j, (one, other) in enumerate(zip(found, alone, strict=True)):
+        label = j // 2 if j < 5 else -1
+        assert (one.prototype, one.label) == (j, label)
+        assert one.strongest_class == int(weight[:, j].argmax())
+        assert one.weight == float(weight[label, j] if label >= 0 else weight[:, j].max())
+        assert one.class_images == (int((train.labels == label).sum()) if label >= 0 else 0)
+        assert one.nearest_train == train.nearest[j]
+        assert one.nearest_test == other.nearest_test == nearest[j]
+        assert one.parts == {2: ['beak'], 3: []}.get(j)
+        assert (other.class_images, other.nearest_train, other.parts) == (0, [], None)

@@ -3,15 +3,12 @@ import copy
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from mmengine.runner import Runner, save_checkpoint
 from mmpretrain import get_model
 from mmpretrain.registry import DATASETS
 
-from mmproto.analysis.dataset_scores import DatasetScores
 from mmproto.apis.inferencer import ProtoPNetInferencer
-from mmproto.apis.report import analyse, choose_explained
+from mmproto.apis.report import analyse
 from mmproto.datasets.birds import CUB_PARTS
 from mmproto.errors import InputError
 from mmproto.visualization.page_data import page_data
@@ -63,19 +60,19 @@ def test_the_figures_are_those_of_the_test_set(report, inferencer, config):
     matrix = np.zeros((12, 12), int)
     for sample in samples:
         matrix[int(sample.gt_label), int(sample.pred_label)] += 1
-    assert (report.confusion == matrix).all()
+    assert (report.confusion_matrix == matrix).all()
     assert report.accuracy == pytest.approx(np.trace(matrix) / 12)
     assert (report.config, report.checkpoint) == ('resnet10t_birds.py', 'epoch_1.pth')
     assert report.classes == inferencer.classes
     assert report.warning is None
     assert [push.epoch for push in report.pushes] == [1]
-    assert len(report.latent.label) == 60 + 24 + 12
+    assert len(report.latent_map.labels) == 60 + 24 + 12
 
 
 def test_every_test_image_of_so_few_is_explained(report):
-    assert len(report.right) + len(report.mistakes) == 12
-    assert len({one.path for one in [*report.right, *report.mistakes]}) == 12
-    for one in report.right:
+    assert len(report.correct) + len(report.mistakes) == 12
+    assert len({one.path for one in [*report.correct, *report.mistakes]}) == 12
+    for one in report.correct:
         assert one.prediction.label == one.true_class
     for one in report.mistakes:
         assert one.prediction.label != one.true_class
@@ -85,9 +82,9 @@ def test_every_test_image_of_so_few_is_explained(report):
 
 def test_every_prototype_is_told_of(report, inferencer):
     head = inferencer.model.head
-    assert [one.number for one in report.prototypes] == list(range(60))
+    assert [one.prototype for one in report.prototypes] == list(range(60))
     for one in report.prototypes:
-        j = one.number
+        j = one.prototype
         weight = head.last_layer.weight[:, j].detach()
         assert one.label == j // 5
         assert one.weight == float(weight[one.label])
@@ -96,32 +93,32 @@ def test_every_prototype_is_told_of(report, inferencer):
         assert set(one.parts) <= set(CUB_PARTS)
         own = one.nearest_train[0]
         best = float(head.similarity.score(torch.tensor(0.0)))
-        assert own.similarity == pytest.approx(best, abs=0.05)  # it is a patch of the push set
-        if not one.twins:
+        assert own.score == pytest.approx(best, abs=0.05)  # it is a patch of the push set
+        if not one.duplicates:
             assert own.image == int(head.prototype_image[j])
         for nearest, split in ((one.nearest_train, 'train'), (one.nearest_test, 'test')):
             assert len(nearest) == 5
-            assert {seen.split for seen in nearest} == {split}
-            scores = [seen.similarity for seen in nearest]
+            assert {patch.split for patch in nearest} == {split}
+            scores = [patch.score for patch in nearest]
             assert scores == sorted(scores, reverse=True)
     assert any(one.parts for one in report.prototypes)
-    assert report.truth.images == 12
-    assert 0 <= report.truth.on_same_part <= report.truth.on_object <= 1
+    assert report.part_agreement.images == 12
+    assert 0 <= report.part_agreement.on_same_part <= report.part_agreement.on_object <= 1
 
 
 def test_without_training_images_the_rest_is_told(inferencer, checkpoint, birds, report):
     gone = reconfigured(inferencer)
     gone.config.push_dataloader.dataset.data_root = str(birds / 'gone')
     found = analyse(gone, str(CONFIG), checkpoint)
-    assert (found.confusion == report.confusion).all()
-    assert found.truth is None
+    assert (found.confusion_matrix == report.confusion_matrix).all()
+    assert found.part_agreement is None
     assert 'finds no training images' in found.origin
     assert 'finds no training images' not in report.origin
     for one, full in zip(found.prototypes, report.prototypes):
         assert one.nearest_train == []
         assert one.parts is None
-        assert [seen.image for seen in one.nearest_test] == [
-            seen.image for seen in full.nearest_test
+        assert [patch.image for patch in one.nearest_test] == [
+            patch.image for patch in full.nearest_test
         ]
         assert one.fires_own == full.fires_own
 
@@ -135,7 +132,7 @@ def test_the_images_of_another_push_tell_no_parts(inferencer, checkpoint, report
     assert 'does not give the images that the prototypes were pushed onto' in found.origin
     assert 'does not give' not in report.origin
     assert {one.parts for one in found.prototypes} == {None}
-    assert found.truth is None
+    assert found.part_agreement is None
     other.model = copy.deepcopy(other.model)
     other.model.head.prototypes_are_patches.fill_(False)
     found = analyse(other, str(CONFIG), checkpoint)
@@ -143,14 +140,15 @@ def test_the_images_of_another_push_tell_no_parts(inferencer, checkpoint, report
     assert 'does not give' not in found.origin
 
 
-def test_pictures_are_explained_by_another_attribution_as_well(inferencer, checkpoint, report):
+def test_images_are_explained_by_another_attribution_as_well(inferencer, checkpoint, report):
     found = analyse(inferencer, str(CONFIG), checkpoint, attribution='receptive_field')
-    shown = {one.name for one in (*found.right, *found.mistakes)}
-    assert set(found.again) == shown
-    assert report.again == {}
+    shown = {one.name for one in (*found.correct, *found.mistakes)}
+    assert set(found.by_attribution) == shown
+    assert report.by_attribution == {}
     assert inferencer.attribution == 'upsampling'
     one = found.mistakes[0]
-    heats = page_data(one, second=found.again[one.name])['target']['matches'][0]['heats']
+    second = found.by_attribution[one.name]
+    heats = page_data(one, second=second)['target']['matches'][0]['heats']
     assert [heat['by'] for heat in heats] == ['upsampling', 'receptive field']
     assert heats[0]['uri'] != heats[1]['uri']
 
@@ -166,13 +164,13 @@ def test_a_model_that_has_never_been_pushed(config, tmp_path):
     assert 'never been pushed' in found.warning
     assert 'does not give' not in found.origin
     assert found.pushes == []
-    assert found.truth is None
+    assert found.part_agreement is None
     weights = inferencer.model.head.last_layer.weight.detach()
     for one in found.prototypes:
         assert one.label == -1
         assert one.parts is None
         assert np.isnan(one.fires_own)
-        assert one.weight == float(weights[:, one.number].max())
+        assert one.weight == float(weights[:, one.prototype].max())
         assert one.class_images == 0
         assert one.concerns == ([] if one.fires_other else ['never fires'])
 
@@ -198,7 +196,7 @@ def test_a_missing_test_set_is_named(inferencer, checkpoint, birds):
 
 @DATASETS.register_module()
 class FilelessDataset(ArrayDataset):
-    """Pictures in memory, as CIFAR's are."""
+    """Images in memory, as CIFAR's are."""
 
     built = 0
 
@@ -210,7 +208,7 @@ class FilelessDataset(ArrayDataset):
         return dict(gt_label=int(self.labels[index]))
 
 
-def test_pictures_without_parts_and_files(inferencer, checkpoint):
+def test_images_without_parts_and_files(inferencer, checkpoint):
     other = reconfigured(inferencer)
     dataset = dict(type='FilelessDataset', num_classes=12, count=15, size=96)
     other.config.test_dataloader.dataset = other.config.push_dataloader.dataset = dataset
@@ -218,34 +216,16 @@ def test_pictures_without_parts_and_files(inferencer, checkpoint):
     found = analyse(other, str(CONFIG), checkpoint)
     assert len(other.reader.dataset('test_dataloader')) == 15
     assert FilelessDataset.built == 2  # the push and the test set, once each
-    assert found.confusion.sum() == 15
+    assert found.confusion_matrix.sum() == 15
     assert 'does not give the images that the prototypes were pushed onto' in found.origin
-    assert found.truth is None
+    assert found.part_agreement is None
     assert {one.parts for one in found.prototypes} == {None}
-    assert found.right == found.mistakes == []
+    assert found.correct == found.mistakes == []
 
 
 @DATASETS.register_module()
 class EmptyDataset(ArrayDataset):
-    """No pictures at all."""
+    """No images at all."""
 
     def __len__(self):
         return 0
-
-
-@given(st.integers(0, 99), st.integers(1, 20), st.integers(1, 6))
-def test_the_most_confident_are_explained(seed, images, count):
-    rng = np.random.default_rng(seed)
-    logit = rng.normal(size=(images, 4)).astype(np.float32)
-    survey = DatasetScores(np.zeros((images, 1)), None, logit, rng.integers(4, size=images))
-    right, mistakes = choose_explained(survey, count)
-    sure = survey.confidence
-    wrong = [i for i in range(images) if logit[i].argmax() != survey.label[i]]
-    assert mistakes == sorted(wrong, key=lambda i: -sure[i])[:count]
-
-    def place(image):
-        right = set(range(images)) - set(wrong)
-        same = [i for i in sorted(right) if survey.label[i] == survey.label[image]]
-        return sorted(same, key=lambda i: -sure[i]).index(image), -sure[image]
-
-    assert right == sorted(set(range(images)) - set(wrong), key=place)[:count]

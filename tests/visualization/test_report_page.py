@@ -3,29 +3,21 @@
 import os
 import subprocess
 import sys
-from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from mmpretrain.registry import DATASETS
 
-from mmproto.analysis.model_report import PartAgreement
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse
-from mmproto.visualization.drawing import thumbnail
-from mmproto.visualization.prototype_images import NoPictures, to_bgr
+from mmproto.visualization.prototype_images import NoPictures
 from mmproto.visualization.report_page import (
-    PATCH,
-    fires_in_words,
     most_confused,
-    patch_pictures,
-    truth_in_words,
     write_report,
 )
-from mmproto.visualization.thumbnails import CHUNK, Thumbnails
+from mmproto.visualization.report_words import part_agreement_in_words
 from tests.browser import (
     CUT,
     FAINT,
@@ -104,7 +96,7 @@ def chosen(browser, report, point):
         'return [...document.querySelectorAll("#neighbours img")].map((e) => e.naturalWidth)'
     )
     return (
-        shown == report.latent.neighbours[point].tolist()
+        shown == report.latent_map.neighbours[point].tolist()
         and len(widths) == len(shown) + 1
         and min(widths) > 10
     )
@@ -161,7 +153,7 @@ def test_it_says_what_the_report_says(browser, written):
     tiles = [each.text for each in every(browser, '.tiles dd:not(.dim)')]
     concerned = [one for one in report.prototypes if one.concerns]
     assert tiles == [f'{100 * report.accuracy:.1f} %', '60', str(len(concerned))]
-    assert truth_in_words(report.truth) in at(browser, 'main').text
+    assert part_agreement_in_words(report.part_agreement) in at(browser, 'main').text
     assert 'among the 5 most activated ones there' in at(browser, '#concerns').text
     browser.execute_script(OPEN_ALL)
     wait(browser, lambda: len(every(browser, '.card')) == 60)
@@ -174,16 +166,16 @@ def test_it_says_what_the_report_says(browser, written):
         """
     )
     for one, (name, concerns, seen) in zip(report.prototypes, cards):
-        assert name == f'prototype-{one.number}'
+        assert name == f'prototype-{one.prototype}'
         assert len(concerns) == len(one.concerns)
         assert all(text.startswith(concern) for text, concern in zip(concerns, one.concerns))
         assert seen == [
-            report.classes[sighting.label].replace('_', ' ')
-            for sighting in [*one.nearest_train, *one.nearest_test]
+            report.classes[patch.label].replace('_', ' ')
+            for patch in [*one.nearest_train, *one.nearest_test]
         ]
     listed = {each.get_attribute('hash') for each in every(browser, '.links a')}
-    assert listed == {f'#prototype-{one.number}' for one in concerned}
-    assert len(every(browser, '.explained')) == len(report.right) + len(report.mistakes)
+    assert listed == {f'#prototype-{one.prototype}' for one in concerned}
+    assert len(every(browser, '.explained')) == len(report.correct) + len(report.mistakes)
 
 
 def test_names_are_text_and_nothing_else(browser, written):
@@ -239,7 +231,7 @@ def test_the_map_answers_to_the_pointer(browser, written):
     point = number + (0 if trace else len(report.prototypes))
     tip = at(browser, '#tip')
     assert tip.find_element('css selector', 'img').get_property('naturalWidth') > 10
-    assert report.classes[int(report.latent.label[point])].replace('_', ' ') in tip.text
+    assert report.classes[int(report.latent_map.labels[point])].replace('_', ' ') in tip.text
     ActionChains(browser).click().perform()
     wait(browser, lambda: chosen(browser, report, point))
     point_at(browser, place_on_map(browser, 1, 5))
@@ -269,7 +261,7 @@ def test_the_keyboard_reaches_everything(browser, written):
     press(browser, Keys.TAB)
     assert focused('hash') == '#prototype-37'
     press(browser, Keys.TAB, Keys.ENTER)
-    neighbour = int(report.latent.neighbours[37][0])
+    neighbour = int(report.latent_map.neighbours[37][0])
     wait(browser, lambda: chosen(browser, report, neighbour))
     assert focused('tagName') == 'H3'
     at(browser, '#point').send_keys('52')
@@ -288,10 +280,10 @@ def test_a_model_of_which_little_is_known(browser, written, datasets, tmp_path):
     bare = replace(
         report,
         prototypes=[*report.prototypes[:-2], untested, last],
-        right=[],
+        correct=[],
         mistakes=[],
         pushes=[],
-        truth=None,
+        part_agreement=None,
         warning='Beware of <this>.',
     )
     write_report(bare, NoPictures(), datasets, tmp_path / 'bare.html')
@@ -303,7 +295,7 @@ def test_a_model_of_which_little_is_known(browser, written, datasets, tmp_path):
     at(browser, '#search').send_keys('59', Keys.ENTER)
     card = at(browser, '#prototype-59')
     wait(browser, card.is_displayed)
-    assert card.text.count('no picture') == 3
+    assert card.text.count('no image') == 3
     assert 'Fires on 25 % of all test images.' in card.text
     assert len(card.find_elements('css selector', '.nearest span')) == 10
     assert not card.find_elements('css selector', '.nearest .bad, .nearest .own')
@@ -318,58 +310,9 @@ def test_a_model_of_which_little_is_known(browser, written, datasets, tmp_path):
     assert not complaints(browser)
 
 
-def test_pictures_are_the_patches_and_stored_once(written, datasets):
-    report, _ = written
-    patches_seen = [*report.prototypes[0].nearest_train, *report.prototypes[7].nearest_test]
-    store = Thumbnails()
-    found = patch_pictures([*patches_seen, *patches_seen], datasets, store)
-    pictures = [picture for chunk in store.chunks() for picture in chunk]
-    assert len(pictures) <= len({(one.split, one.image, one.box) for one in patches_seen})
-    for one in patches_seen:
-        number = int(found[one.split, one.image, one.box].removeprefix('thumb:'))
-        shown = cv2.imdecode(np.frombuffer(b64decode(pictures[number]), np.uint8), 1)
-        top, bottom, left, right = one.box
-        image = to_bgr(datasets[one.split][one.image]['inputs'])
-        expected = thumbnail(image[top:bottom, left:right], PATCH)
-        assert np.abs(shown.astype(int) - expected).mean() < 12
-        assert max(shown.shape) == PATCH
-    flat = Thumbnails()
-    addresses = [flat.add(np.full((9, 9, 3), grey // 2, np.uint8), 9) for grey in range(4)]
-    assert addresses == ['thumb:0', 'thumb:0', addresses[2], addresses[2]]
-    assert CHUNK >= 256
-
-
-def test_figures_in_words():
+def test_the_most_frequent_mistakes_come_first():
     confusion = np.array([[5, 2, 0], [0, 4, 1], [3, 0, 0]])
     assert most_confused(confusion) == [(2, 0, 3, 3), (0, 1, 2, 7), (1, 2, 1, 5)]
-    words = truth_in_words(PartAgreement(9, 0.871, 0.614, 0.5, 0.25))
-    assert words == (
-        'Of the ten highest-scoring prototypes of each test image, 87 % have their box on the '
-        'object (by chance it would be 50 %), 61 % on a part that their training patch shows (by '
-        'chance it would be 25 %).'
-    )
-    nan = float('nan')
-    words = truth_in_words(PartAgreement(9, 0.871, nan, 0.5, nan))
-    assert words.endswith(
-        'on the object (by chance it would be 50 %), none has a training patch that shows a part.'
-    )
-
-
-def test_fires_in_words(written):
-    one, nan = written[0].prototypes[0], float('nan')
-    for facts, words in [
-        (dict(fires_own=0.5, fires_other=0.1), 'Fires on 50 % of its class, 10 % of the others.'),
-        (
-            dict(fires_own=nan, fires_other=0.1),
-            'Its class has no test image; fires on 10 % of the others.',
-        ),
-        (
-            dict(fires_own=0.5, fires_other=nan),
-            'Fires on 50 % of its class; there is no other test image.',
-        ),
-        (dict(label=-1, fires_own=nan, fires_other=0.1), 'Fires on 10 % of all test images.'),
-    ]:
-        assert fires_in_words(replace(one, **facts)) == words
 
 
 @pytest.mark.slow

@@ -150,6 +150,10 @@ class ProtoPNetHead(ClsHead):
         """Turn maps of distances (N, P, H', W') into maps of scores."""
         return self.similarity.score(distance_maps, None, self.prototype_class)
 
+    def patches(self, feats: Sequence[Tensor]) -> Tensor:
+        """Every patch (N, L, D*h*w), row-major, as prototypes are compared with it."""
+        return self.similarity.patches(self._features(feats), self.prototype_vectors)
+
     def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
         """Score of every prototype: (N, P)."""
         return self.outputs(feats).scores

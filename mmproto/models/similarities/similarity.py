@@ -126,7 +126,7 @@ class Similarity(nn.Module):
         prototype_class: Tensor,
     ) -> NearestPatch:
         """Find what a push takes of a batch, see :func:`mmproto.functional.nearest_patch`."""
-        patches = self._patches(features, prototypes)
+        patches = self.patches(features, prototypes)
         with true_fp32(features.device.type):
             return nearest_patch(
                 lambda some, own: self._exact_pairwise(some, own),
@@ -138,12 +138,13 @@ class Similarity(nn.Module):
                 prototype_class,
             )
 
-    def _patches(self, features: Tensor, prototypes: Tensor) -> Tensor:
+    def patches(self, features: Tensor, prototypes: Tensor) -> Tensor:
+        """Every patch (N, L, K), row-major, as prototypes are compared with it."""
         return self.embed(unfold_patches(features, prototypes.shape[-2:]))
 
     def _compare(self, features: Tensor, prototypes: Tensor) -> Comparison:
         with true_fp32(features.device.type):
-            patches = self._patches(features, prototypes)
+            patches = self.patches(features, prototypes)
             vectors = prototypes.flatten(1).float()
             pairwise = self.pairwise_distance(patches, vectors)
             nearest = pairwise.argmin(dim=1)

@@ -19,7 +19,7 @@ function element(tag, properties = {}, ...children) {
 }
 
 function image(address, alt, className = 'patch') {
-  if (!address) return element('span', {className: `${className} dim`, textContent: 'no picture'});
+  if (!address) return element('span', {className: `${className} dim`, textContent: 'no image'});
   return element('img', {className, alt, src: thumbnail(address)});
 }
 
@@ -37,7 +37,7 @@ function fill(details) {
 document.addEventListener('toggle', ({target}) => target.open && fill(target), true);
 
 function fillStrip(strip) {
-  const addresses = strip.dataset.pictures.split(' ').filter(Boolean);
+  const addresses = strip.dataset.images.split(' ').filter(Boolean);
   strip.replaceChildren(...addresses.map((address) => image(address, '')));
 }
 
@@ -107,8 +107,8 @@ function draw(plot, traces, layout) {
     modebar: {bgcolor: 'rgba(0,0,0,0)', color: colour('--dim'), activecolor: colour('--accent')},
     // A finger scrolls the page.
     dragmode: matchMedia('(pointer: coarse)').matches ? false : 'pan'};
-  const shown = {displaylogo: false, responsive: true, displayModeBar: true, modeBarButtons: [buttons]};
-  Plotly.react(plot, traces, {...theme, ...layout}, shown);
+  const options = {displaylogo: false, responsive: true, displayModeBar: true, modeBarButtons: [buttons]};
+  Plotly.react(plot, traces, {...theme, ...layout}, options);
 }
 
 function drawConfusion(plot) {
@@ -167,12 +167,12 @@ function choose(i) {
   find('#point').value = i < prototypes ? i : '';
   const title = element('h3', {tabIndex: -1, textContent: describe(i)});
   const list = element('ol', {className: 'neighbours'}, ...data.neighbours[i].map((j) => {
-    const button = element('button', {}, image(data.pictures[j], ''), element('span', {}, describe(j)));
+    const button = element('button', {}, image(data.images[j], ''), element('span', {}, describe(j)));
     button.dataset.point = j;
     return element('li', {}, button);
   }));
   const to = element('a', {href: `#prototype-${i}`, textContent: 'All about it'});
-  panel.replaceChildren(title, image(data.pictures[i], 'Its patch', 'thumb'),
+  panel.replaceChildren(title, image(data.images[i], 'Its patch', 'thumb'),
     ...(i < prototypes ? [element('p', {}, to)] : []),
     element('p', {className: 'dim', textContent: 'Nearest in the latent space:'}), list);
   if (inside) title.focus();
@@ -209,7 +209,7 @@ const plots = new Map([
   [find('#plot-map'), [drawMap, (plot) => {
     plot.on('plotly_hover', (hover) => {
       const i = pointed(hover.points[0]);
-      showTip(hover, image(data.pictures[i], '', 'thumb'), describe(i));
+      showTip(hover, image(data.images[i], '', 'thumb'), describe(i));
     });
     plot.on('plotly_click', ({points: [point]}) => choose(pointed(point)));
   }]],

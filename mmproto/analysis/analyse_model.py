@@ -1,0 +1,117 @@
+"""A whole model: one pass over each data set, and what follows from that."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import compress
+
+import numpy as np
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmproto.analysis.annotated_parts import inside, part_names, parts_of_images
+from mmproto.analysis.dataset_scores import HIGHEST, DatasetScores
+from mmproto.analysis.image_patch import ImagePatch
+from mmproto.analysis.latent_map import LatentMap, draw_sample, latent_map
+from mmproto.analysis.part_agreement import PartAgreement, part_agreement
+from mmproto.analysis.prototype_patches import own_patches, prototypes_by_image
+from mmproto.analysis.prototype_statistics import PrototypeStatistics, prototype_statistics
+from mmproto.analysis.score_dataset import score_dataset
+
+
+@dataclass(frozen=True)
+class ModelAnalysis:
+    """What a model makes of its data.
+
+    Attributes:
+        train: The scores of the push set, None if it is not there.
+        test: The scores of the test set.
+        own_patches: The training patches of the prototypes, by the prototypes' indices; empty if
+            the push set does not have them.
+        prototypes: Every prototype.
+        part_agreement: How well boxes and parts agree, None where the data knows no parts.
+        latent_map: The map of the latent space.
+    """
+
+    train: DatasetScores | None
+    test: DatasetScores
+    own_patches: dict[int, ImagePatch]
+    prototypes: list[PrototypeStatistics]
+    part_agreement: PartAgreement | None
+    latent_map: LatentMap
+
+
+def analyse_model(
+    model: nn.Module, push_set: Dataset, test_set: Dataset, batch_size: int
+) -> ModelAnalysis:
+    """Look at a model with its push set and its test set.
+
+    Args:
+        model: A classifier with a :class:`ProtoPNetHead`, in eval mode.
+        push_set: The training images without augmentation; empty if they are not there.
+        test_set: The test images.
+        batch_size: How many images go through the network at once.
+
+    Raises:
+        InputError: If the file of an image cannot be read.
+    """
+    head = model.head
+    datasets = {'train': push_set, 'test': test_set} if len(push_set) else {'test': test_set}
+    sample = draw_sample({split: len(dataset) for split, dataset in datasets.items()})
+    scores, own, own_parts = {}, {}, {}
+    if len(push_set):
+        scores['train'] = score_dataset(
+            model,
+            push_set,
+            batch_size,
+            'train',
+            pairs=prototypes_by_image(head, len(push_set)),
+            sample=sample['train'],
+        )
+        own = own_patches(head, scores['train'])
+        own_parts = _parts_in_patches(push_set, own)
+    names = part_names(test_set)
+    agree = bool(own_parts) and names == part_names(push_set)
+    scores['test'] = score_dataset(
+        model,
+        test_set,
+        batch_size,
+        'test',
+        located=HIGHEST if agree else 0,
+        sample=sample['test'],
+    )
+    return ModelAnalysis(
+        train=scores.get('train'),
+        test=scores['test'],
+        own_patches=own,
+        prototypes=prototype_statistics(
+            head,
+            scores.get('train'),
+            scores['test'],
+            {j: list(compress(part_names(push_set), found)) for j, found in own_parts.items()},
+        ),
+        part_agreement=_part_agreement(test_set, scores['test'], own_parts) if agree else None,
+        latent_map=latent_map(head, scores),
+    )
+
+
+def _parts_in_patches(
+    push_set: Dataset, patches: Mapping[int, ImagePatch]
+) -> dict[int, np.ndarray]:
+    """Which parts (num_parts,) the training patches hold; empty if the data knows no parts."""
+    if part_names(push_set) is None:
+        return {}
+    parts = parts_of_images(push_set, (patch.image for patch in patches.values()))
+    return {j: inside(parts[patch.image], patch.box) for j, patch in patches.items()}
+
+
+def _part_agreement(
+    test_set: Dataset, test: DatasetScores, own_parts: Mapping[int, np.ndarray]
+) -> PartAgreement:
+    """How well the boxes of each test image's highest-scoring prototypes agree with its parts."""
+    boxes = {
+        (image, j): test.patches[image, j].box
+        for image, prototypes in enumerate(test.highest.tolist())
+        for j in prototypes
+    }
+    parts = parts_of_images(test_set, range(len(test.labels)))
+    return part_agreement(boxes, list(parts.values()), own_parts)

@@ -1,0 +1,100 @@
+"""One pass over a data set, which takes along all that is told of its images."""
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmproto.analysis.dataset_scores import HIGHEST, DatasetScores
+from mmproto.analysis.image_patch import ImagePatch, LocatedMap
+from mmproto.analysis.nearest_images import NearestImages
+from mmproto.analysis.scored_images import scored_images
+from mmproto.datasets.checks import labels_of
+
+NEAREST = 5
+
+
+def score_dataset(
+    model: nn.Module,
+    dataset: Dataset,
+    batch_size: int,
+    split: str,
+    k: int = NEAREST,
+    located: int = 0,
+    pairs: Mapping[int, Collection[int]] | None = None,
+    sample: Collection[int] = (),
+) -> DatasetScores:
+    """Send every image of a data set through a model, once.
+
+    Similarity maps are computed image by image, and of those no more are held at once than two for
+    each of a prototype's nearest images.
+
+    Args:
+        model: A classifier with a :class:`ProtoPNetHead`, in eval mode.
+        dataset: Images without augmentation.
+        batch_size: How many images go through at once.
+        split: What the data set is called: 'train' or 'test'.
+        k: How many nearest images of each prototype to find.
+        located: How many of each image's highest-scoring prototypes to locate, at most ten.
+        pairs: Further prototypes to locate, by the index of the image.
+        sample: Images of which to keep the patch that is nearest to a prototype of their class, or
+            to any if their class has none.
+
+    Raises:
+        InputError: If the file of an image cannot be read.
+    """
+    head, labels, pairs, sample = model.head, labels_of(dataset), pairs or {}, set(sample)
+    prototype_class = head.prototype_class.cpu().numpy()
+    nearest = NearestImages(len(prototype_class), k)
+    maps: dict[tuple[int, int], LocatedMap] = {}
+    patches: dict[tuple[int, int], ImagePatch] = {}
+    logits, highest, sampled, vectors = [], [], [], []
+
+    def to_patch(image: int, found: LocatedMap) -> ImagePatch:
+        return found.to_patch(split, image, int(labels[image]))
+
+    for batch in scored_images(model, dataset, batch_size, f'{split} set'):
+        indices = torch.tensor([one.index for one in batch])
+        nearest.update(torch.from_numpy(np.stack([one.scores for one in batch])), indices)
+        for one in batch:
+            ranked = np.argsort(-one.scores, kind='stable')[:HIGHEST]
+            logits.append(one.logits)
+            highest.append(ranked)
+            asked = {*ranked[:located].tolist(), *pairs.get(one.index, ())}
+            if one.index in sample:
+                winner = winning_prototype(one.scores, labels[one.index], prototype_class)
+                asked.add(winner)
+                sampled.append((one.index, winner))
+                vectors.append(one.patch_vector(head, winner))
+            near = nearest.prototypes_of(one.index)
+            found = one.located_maps(head, asked.union(near))
+            patches |= {(one.index, j): to_patch(one.index, found[j]) for j in asked}
+            maps |= {(one.index, j): found[j] for j in near}
+        maps = {pair: maps[pair] for pair in nearest.pairs()}
+
+    return DatasetScores(
+        labels=labels,
+        logits=np.stack(logits),
+        highest=np.stack(highest),
+        nearest=[
+            [to_patch(image, maps[image, j]) for image in nearest.images_of(j)]
+            for j in range(len(prototype_class))
+        ],
+        patches=patches,
+        sample=[patches[pair] for pair in sampled],
+        sample_vectors=np.stack(vectors) if vectors else np.empty((0, 0), np.float32),
+    )
+
+
+def winning_prototype(scores: np.ndarray, label: int, prototype_class: np.ndarray) -> int:
+    """The prototype of an image's class that scores most, of any class if it has none.
+
+    Args:
+        scores: Score of every prototype on the image (P,).
+        label: Class of the image.
+        prototype_class: Class of every prototype (P,), -1 for none.
+    """
+    own = prototype_class == label
+    return int(np.where(own | ~own.any(), scores, -np.inf).argmax())

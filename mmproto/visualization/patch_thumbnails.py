@@ -1,0 +1,46 @@
+"""Thumbnails of the patches that a report names."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from rich.progress import track
+from torch.utils.data import Dataset
+
+from mmproto.analysis.image_patch import ImagePatch
+from mmproto.functional import Box
+from mmproto.visualization.prototype_images import to_bgr
+from mmproto.visualization.thumbnails import Thumbnails
+
+PATCH = 56
+
+
+def patch_key(patch: ImagePatch) -> tuple[str, int, Box]:
+    """What tells a patch from others on the page: split, image and box."""
+    return patch.split, patch.image, patch.box
+
+
+def patch_thumbnails(
+    patches: Iterable[ImagePatch], datasets: Mapping[str, Dataset], thumbnails: Thumbnails
+) -> dict[tuple[str, int, Box], str]:
+    """Address of every patch's thumbnail, by :func:`patch_key`; each image is loaded once."""
+    boxes = defaultdict(set)
+    for patch in patches:
+        boxes[patch.split, patch.image].add(patch.box)
+
+    def crop(image: tuple[str, int]) -> dict[tuple, np.ndarray]:
+        split, index = image
+        pixels = to_bgr(datasets[split][index]['inputs'])
+        return {
+            (split, index, box): pixels[box.top : box.bottom, box.left : box.right]
+            for box in sorted(boxes[image])
+        }
+
+    found = {}
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        images = sorted(boxes)
+        for crops in track(threads.map(crop, images), total=len(images), description='patches'):
+            found |= {key: thumbnails.add(pixels, PATCH) for key, pixels in crops.items()}
+    return found

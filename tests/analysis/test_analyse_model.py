@@ -1,0 +1,116 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from mmengine.runner import Runner
+from mmpretrain.registry import DATASETS, MODELS
+
+from mmproto.analysis.analyse_model import analyse_model
+from mmproto.analysis.annotated_parts import inside, parts_in_input
+from mmproto.apis import push_prototypes
+from mmproto.datasets.birds import CUB_PARTS, make_birds
+from mmproto.models import Similarity
+from tests.analysis.small_model import small_model
+from tests.toy import ArrayDataset, loader
+
+PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(32, 32)),
+    dict(type='PackInputs'),
+]
+
+
+@MODELS.register_module()
+class ManhattanSimilarity(Similarity):
+    """exp(-|z - p|), at most 1; a user's own."""
+
+    def distance(self, patches, prototypes):
+        return (patches - prototypes).abs().sum(-1)
+
+    def score(self, distances, labels=None, prototype_class=None):
+        return torch.exp(-distances)
+
+
+SIMILARITIES = ['log', 'linear', 'cosine', dict(type='ManhattanSimilarity')]
+
+
+@pytest.fixture(scope='module')
+def birds(tmp_path_factory):
+    root = make_birds(tmp_path_factory.mktemp('data') / 'birds', 3, train=4, test=3, size=64)
+    return {
+        split: dict(type='AnnotatedCUB', data_root=str(root), split=split, pipeline=PIPELINE)
+        for split in ('train', 'test')
+    }
+
+
+def count_images(model):
+    """How often each image goes through the backbone, from now on."""
+    through = Counter()
+    model.backbone.register_forward_pre_hook(
+        lambda _, inputs: through.update(one.numpy().tobytes() for one in inputs[0])
+    )
+    return through
+
+
+@pytest.mark.parametrize('similarity', SIMILARITIES)
+def test_any_similarity_is_reported_right_in_one_pass(birds, similarity):
+    model = small_model(similarity=similarity)
+    push_set, test_set = DATASETS.build(birds['train']), DATASETS.build(birds['test'])
+    dataloader = loader()
+    dataloader['dataset'] = birds['train']
+    push_prototypes(model, Runner.build_dataloader(dataloader))
+    through = count_images(model)
+    found = analyse_model(model, push_set, test_set, batch_size=5)
+    assert len(through) == len(push_set) + len(test_set) == 21
+    assert set(through.values()) == {1}
+
+    best = float(model.head.similarity.score(torch.tensor(0.0)))
+    assert sorted(found.own_patches) == list(range(6))
+    places = [parts_in_input(test_set, i) for i in range(9)]
+    parts_of = {}
+    for one in found.prototypes:
+        own = found.own_patches[one.prototype]
+        assert own.image == int(model.head.prototype_image[one.prototype])
+        assert own.score == pytest.approx(best, abs=0.05 * max(1, abs(best)))
+        assert one.nearest_train[0].score == pytest.approx(own.score, abs=1e-3)
+        held = inside(parts_in_input(push_set, own.image), own.box)
+        assert one.parts == [name for name, is_in in zip(CUB_PARTS, held) if is_in]
+        parts_of[one.prototype] = held
+    on_object, on_same_part = [], []
+    for (i, j), patch in found.test.patches.items():
+        if j not in found.test.highest[i]:
+            continue
+        held = inside(places[i], patch.box)
+        on_object.append(held.any())
+        if parts_of[j].any():
+            on_same_part.append((held & parts_of[j]).any())
+    assert found.part_agreement.on_object == pytest.approx(np.mean(on_object))
+    assert found.part_agreement.on_same_part == pytest.approx(np.mean(on_same_part))
+    assert found.part_agreement.images == 9
+    # On the map a prototype lies where the patch lies that it is.
+    prototypes = model.head.prototype_vectors.detach().flatten(1).numpy()
+    same = [
+        (vector, prototypes[j])
+        for j, own in found.own_patches.items()
+        for patch, vector in zip(found.train.sample, found.train.sample_vectors, strict=True)
+        if (patch.image, patch.location) == (own.image, own.location)
+    ]
+    assert same
+    for vector, prototype in same:
+        assert np.allclose(vector, prototype, atol=1e-4)
+
+
+def test_no_box_is_looked_for_that_nobody_asks_for():
+    found = analyse_model(small_model(), ArrayDataset(), ArrayDataset(seed=1, count=6), 4)
+    assert found.part_agreement is None
+    assert found.own_patches == {}
+    assert len(found.test.patches) == len(found.test.sample) == 6
+    assert {one.parts for one in found.prototypes} == {None}
+
+
+def test_without_training_images():
+    found = analyse_model(small_model(), [], ArrayDataset(seed=1, count=6), 4)
+    assert found.train is None
+    assert {len(one.nearest_train) for one in found.prototypes} == {0}
+    assert [patch.split for patch in found.latent_map.patches] == ['test'] * 6

@@ -1,0 +1,46 @@
+from math import nan
+
+import pytest
+
+from mmproto.analysis.part_agreement import PartAgreement
+from mmproto.analysis.prototype_statistics import PrototypeStatistics
+from mmproto.visualization.report_words import fires_in_words, part_agreement_in_words
+
+
+def test_part_agreement_in_words():
+    words = part_agreement_in_words(PartAgreement(9, 0.871, 0.614, 0.5, 0.25))
+    assert words == (
+        'Of the ten highest-scoring prototypes of each test image, 87 % have their box on the '
+        'object (by chance it would be 50 %), 61 % on a part that their training patch shows (by '
+        'chance it would be 25 %).'
+    )
+    words = part_agreement_in_words(PartAgreement(9, 0.871, nan, 0.5, nan))
+    assert words.endswith(
+        'on the object (by chance it would be 50 %), none has a training patch that shows a part.'
+    )
+
+
+@pytest.mark.parametrize(
+    ('label', 'own', 'other', 'words'),
+    [
+        (2, 0.5, 0.1, 'Fires on 50 % of its class, 10 % of the others.'),
+        (2, nan, 0.1, 'Its class has no test image; fires on 10 % of the others.'),
+        (2, 0.5, nan, 'Fires on 50 % of its class; there is no other test image.'),
+        (-1, nan, 0.1, 'Fires on 10 % of all test images.'),
+    ],
+)
+def test_fires_in_words(label, own, other, words):
+    one = PrototypeStatistics(
+        prototype=0,
+        label=label,
+        weight=1.0,
+        class_images=3,
+        fires_own=own,
+        fires_other=other,
+        nearest_train=[],
+        nearest_test=[],
+        duplicates=[],
+        parts=None,
+        strongest_class=2,
+    )
+    assert fires_in_words(one) == words
