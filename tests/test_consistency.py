@@ -12,7 +12,7 @@ import torch
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 
-from mmproto.analysis.dataset_scores import survey
+from mmproto.analysis.score_dataset import score_dataset
 from mmproto.apis.export_onnx import export_onnx
 from mmproto.engine.push import push_prototypes
 from mmproto.explanation.explain import explain
@@ -188,15 +188,21 @@ def test_explanations(case, dataset, scores):
 
 def test_analysis(case, dataset, scores):
     model, _ = case
-    found = survey(model, dataset, batch_size=4)
+    images, prototypes = scores.shape[:2]
+    pairs = {image: range(prototypes) for image in range(images)}
+    found = score_dataset(model, dataset, batch_size=4, split='test', k=3, pairs=pairs)
     best = scores.flatten(2).amax(2)
-    np.testing.assert_allclose(found.score, best.numpy(), atol=1e-4)
     logits = best @ model.head.last_layer.weight.detach().t()
-    np.testing.assert_allclose(found.logit, logits.numpy(), atol=1e-4)
-    rows, columns = np.moveaxis(found.cell.astype(int), -1, 0)
-    images, prototypes = np.indices(found.score.shape)
-    at_location = scores.numpy()[images, prototypes, rows, columns]
-    np.testing.assert_allclose(at_location, found.score, atol=1e-4)
+    np.testing.assert_allclose(found.logits, logits.numpy(), atol=1e-4)
+    for (image, j), patch in found.patches.items():
+        assert patch.score == pytest.approx(float(best[image, j]), abs=1e-4)
+        marked = upsample(scores[image, j].numpy(), SIZE)
+        inside = marked[patch.box.top : patch.box.bottom, patch.box.left : patch.box.right]
+        assert inside.max() == marked.max()
+    assert len(found.patches) == images * prototypes
+    for j, nearest in enumerate(found.nearest):
+        expected = best[:, j].sort(descending=True).values[:3]
+        np.testing.assert_allclose([patch.score for patch in nearest], expected, atol=1e-4)
 
 
 def test_export(case, dataset, scores, tmp_path):
