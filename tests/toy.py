@@ -12,6 +12,8 @@ from mmpretrain.registry import DATASETS, MODELS
 from mmpretrain.structures import DataSample
 from torch import nn
 
+from mmproto.models import Similarity
+
 DATA = Path(__file__).parent / 'data'
 
 # What trains and how, as in every shipped config.
@@ -91,6 +93,20 @@ class UnevenDataset(ArrayDataset):
     def __getitem__(self, index):
         sample = super().__getitem__(index)
         return {**sample, 'inputs': sample['inputs'][:, : 14 if index == 2 else 16]}
+
+
+@MODELS.register_module()
+class ManhattanSimilarity(Similarity):
+    """Nothing but the equations, as a user would write them: exp(-|z - p|), at most 1."""
+
+    def distance(self, patches, prototypes):
+        return (patches - prototypes).abs().sum(-1)
+
+    def score(self, distances, labels=None, prototype_class=None):
+        return torch.exp(-distances)
+
+
+SIMILARITIES = ['log', 'linear', 'cosine', dict(type='ManhattanSimilarity')]
 
 
 def loader(batch_size=4, shuffle=False, num_workers=0, **dataset):

@@ -4,35 +4,20 @@ import numpy as np
 import pytest
 import torch
 from mmengine.runner import Runner
-from mmpretrain.registry import DATASETS, MODELS
+from mmpretrain.registry import DATASETS
 
 from mmproto.analysis.analyse_model import analyse_model
 from mmproto.analysis.annotated_parts import inside, parts_in_input
 from mmproto.apis import push_prototypes
 from mmproto.datasets.birds import CUB_PARTS, make_birds
-from mmproto.models import Similarity
 from tests.analysis.small_model import small_model
-from tests.toy import ArrayDataset, loader
+from tests.toy import SIMILARITIES, ArrayDataset, loader
 
 PIPELINE = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(32, 32)),
     dict(type='PackInputs'),
 ]
-
-
-@MODELS.register_module()
-class ManhattanSimilarity(Similarity):
-    """exp(-|z - p|), at most 1; a user's own."""
-
-    def distance(self, patches, prototypes):
-        return (patches - prototypes).abs().sum(-1)
-
-    def score(self, distances, labels=None, prototype_class=None):
-        return torch.exp(-distances)
-
-
-SIMILARITIES = ['log', 'linear', 'cosine', dict(type='ManhattanSimilarity')]
 
 
 @pytest.fixture(scope='module')

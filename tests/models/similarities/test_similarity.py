@@ -9,22 +9,8 @@ from hypothesis import strategies as st
 from mmpretrain.registry import MODELS
 
 from mmproto.errors import InputError
-from mmproto.models import Similarity
 from mmproto.models.similarities import build_similarity
-
-
-@MODELS.register_module()
-class ManhattanSimilarity(Similarity):
-    """Nothing but the equations, as a user would write them."""
-
-    def distance(self, patches, prototypes):
-        return (patches - prototypes).abs().sum(-1)
-
-    def score(self, distances, labels=None, prototype_class=None):
-        return torch.exp(-distances)
-
-
-SIMILARITIES = ['log', 'linear', 'cosine', dict(type='ManhattanSimilarity')]
+from tests.toy import SIMILARITIES, ManhattanSimilarity
 
 
 def build(similarity, count=4, channels=5, size=(1, 1), seed=0):
