@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import mmengine
 import mmpretrain
@@ -109,8 +110,8 @@ def allow_log_history() -> None:
     it is replaced by a look-up that knows these methods alone. Nothing else is allowed, and
     ``weights_only`` stays on. Unnecessary with a MMEngine that leaves the history out.
     """
-    reconstruct = np.zeros(0).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
+    reconstruct: Any = np.zeros(0).__reduce__()[0]
+    scalar: Any = np.float64(0).__reduce__()[0]
     torch.serialization.add_safe_globals(
         [
             HistoryBuffer,

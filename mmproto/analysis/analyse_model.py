@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from itertools import compress
 
 import numpy as np
-from torch import nn
-from torch.utils.data import Dataset
 
 from mmproto.analysis.annotated_parts import inside, part_names, parts_of_images
 from mmproto.analysis.dataset_scores import HIGHEST, DatasetScores
@@ -16,6 +14,8 @@ from mmproto.analysis.part_agreement import PartAgreement, part_agreement
 from mmproto.analysis.prototype_patches import own_patches, prototypes_by_image
 from mmproto.analysis.prototype_statistics import PrototypeStatistics, prototype_statistics
 from mmproto.analysis.score_dataset import score_dataset
+from mmproto.datasets.image_dataset import ImageDataset
+from mmproto.models import ProtoPNet
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ModelAnalysis:
 
 
 def analyse_model(
-    model: nn.Module, push_set: Dataset, test_set: Dataset, batch_size: int
+    model: ProtoPNet, push_set: ImageDataset, test_set: ImageDataset, batch_size: int
 ) -> ModelAnalysis:
     """Look at a model with its push set and its test set.
 
@@ -69,8 +69,8 @@ def analyse_model(
         )
         own = own_patches(head, scores['train'])
         own_parts = _parts_in_patches(push_set, own)
-    names = part_names(test_set)
-    agree = bool(own_parts) and names == part_names(push_set)
+    names = part_names(push_set) if own_parts else None
+    agree = names is not None and names == part_names(test_set)
     scores['test'] = score_dataset(
         model,
         test_set,
@@ -87,7 +87,7 @@ def analyse_model(
             head,
             scores.get('train'),
             scores['test'],
-            {j: list(compress(part_names(push_set), found)) for j, found in own_parts.items()},
+            {j: list(compress(names or (), found)) for j, found in own_parts.items()},
         ),
         part_agreement=_part_agreement(test_set, scores['test'], own_parts) if agree else None,
         latent_map=latent_map(head, scores),
@@ -95,7 +95,7 @@ def analyse_model(
 
 
 def _parts_in_patches(
-    push_set: Dataset, patches: Mapping[int, ImagePatch]
+    push_set: ImageDataset, patches: Mapping[int, ImagePatch]
 ) -> dict[int, np.ndarray]:
     """Which parts (num_parts,) the training patches hold; empty if the data knows no parts."""
     if part_names(push_set) is None:
@@ -105,7 +105,7 @@ def _parts_in_patches(
 
 
 def _part_agreement(
-    test_set: Dataset, test: DatasetScores, own_parts: Mapping[int, np.ndarray]
+    test_set: ImageDataset, test: DatasetScores, own_parts: Mapping[int, np.ndarray]
 ) -> PartAgreement:
     """How well the boxes of each test image's highest-scoring prototypes agree with its parts."""
     boxes = {

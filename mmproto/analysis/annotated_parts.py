@@ -2,23 +2,24 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
+from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.explanation.geometry import follow
 from mmproto.functional import Box
 
 
-def part_names(dataset: Dataset) -> list[str] | None:
+def part_names(dataset: ImageDataset) -> list[str] | None:
     """Names of the parts that a data set annotates on every image, None if it has none."""
-    names = getattr(dataset, 'metainfo', {}).get('part_names')
+    names = getattr(dataset, 'metainfo', {}).get('part_names') or ()
     known = names and hasattr(dataset, 'pipeline') and 'parts' in dataset.get_data_info(0)
     return list(names) if known else None
 
 
-def parts_in_input(dataset: Dataset, image: int) -> np.ndarray:
+def parts_in_input(dataset: Any, image: int) -> np.ndarray:
     """Where the parts of an image are in the network's input.
 
     Args:
@@ -35,7 +36,7 @@ def parts_in_input(dataset: Dataset, image: int) -> np.ndarray:
     return np.where(visible[:, None] > 0, np.stack(geometry.to_input(y, x), axis=1), np.nan)
 
 
-def parts_of_images(dataset: Dataset, images: Iterable[int]) -> dict[int, np.ndarray]:
+def parts_of_images(dataset: ImageDataset, images: Iterable[int]) -> dict[int, np.ndarray]:
     """:func:`parts_in_input` of several images, by their indices."""
     images = sorted(set(images))
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:

@@ -23,5 +23,5 @@ def example_images(test: DatasetScores, count: int) -> tuple[list[int], list[int
     by_class = sorted(ranked[correct], key=lambda image: test.labels[image])
     groups = groupby(by_class, key=lambda image: test.labels[image])
     places = {image: place for _, group in groups for place, image in enumerate(group)}
-    right = sorted(ranked[correct], key=places.get)
+    right = sorted(ranked[correct], key=places.__getitem__)
     return [int(i) for i in right[:count]], [int(i) for i in ranked[~correct][:count]]

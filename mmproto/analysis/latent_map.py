@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from torch import nn
 
 from mmproto.analysis.dataset_scores import DatasetScores
 from mmproto.analysis.image_patch import ImagePatch
+from mmproto.models import ProtoPNetHead
 
 SAMPLE = 1500
 NEIGHBOURS = 8
@@ -53,7 +53,9 @@ def draw_sample(
     return {split: [images[i][1] for i in drawn if images[i][0] == split] for split in sizes}
 
 
-def latent_map(head: nn.Module, scores: Mapping[str, DatasetScores], seed: int = 0) -> LatentMap:
+def latent_map(
+    head: ProtoPNetHead, scores: Mapping[str, DatasetScores], seed: int = 0
+) -> LatentMap:
     """Draw a map of all prototypes and of the samples of some data sets.
 
     Args:

@@ -65,10 +65,10 @@ def part_agreement(
         on_object, on_same_part = [], []
         for (image, prototype), box in boxes.items():
             in_box = inside(parts[(image + shift) % images], box)
-            on_object.append(in_box.any())
+            on_object.append(bool(in_box.any()))
             own = own_parts.get(prototype)
             if own is not None and own.any():
-                on_same_part.append((in_box & own).any())
+                on_same_part.append(bool((in_box & own).any()))
         return _share(on_object), _share(on_same_part)
 
     return PartAgreement(images, *shares(0), *shares(images // 2))

@@ -3,13 +3,13 @@
 from collections import defaultdict
 
 import numpy as np
-from torch import nn
 
 from mmproto.analysis.dataset_scores import DatasetScores
 from mmproto.analysis.image_patch import ImagePatch
+from mmproto.models import ProtoPNetHead
 
 
-def prototypes_by_image(head: nn.Module, images: int) -> dict[int, list[int]]:
+def prototypes_by_image(head: ProtoPNetHead, images: int) -> dict[int, list[int]]:
     """The prototypes that were pushed onto a patch of an image, by the index of the image.
 
     Args:
@@ -26,7 +26,7 @@ def prototypes_by_image(head: nn.Module, images: int) -> dict[int, list[int]]:
     return {} if max(found, default=0) >= images else dict(found)
 
 
-def own_patches(head: nn.Module, train: DatasetScores) -> dict[int, ImagePatch]:
+def own_patches(head: ProtoPNetHead, train: DatasetScores) -> dict[int, ImagePatch]:
     """The training patch of every prototype that has been pushed, by the prototypes' indices.
 
     Args:
@@ -44,7 +44,7 @@ def own_patches(head: nn.Module, train: DatasetScores) -> dict[int, ImagePatch]:
     return own if own and np.mean(in_place) > 0.5 else {}
 
 
-def duplicates(head: nn.Module) -> list[list[int]]:
+def duplicates(head: ProtoPNetHead) -> list[list[int]]:
     """For every prototype the others of its class that are the same patch of the same image.
 
     One that has never been pushed is no patch and has none.

@@ -4,12 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from torch import nn
-from torch.utils.data import Dataset
 
 from mmproto.datasets.checks import class_name
+from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.explanation.high_activation import high_activation_box, upsample
 from mmproto.functional import Box, NearestPatch
+from mmproto.models import ProtoPNet, ProtoPNetHead
 from mmproto.models.backbones.receptive_field import backbone_receptive_field
 
 
@@ -43,13 +43,13 @@ class PrototypeRecord:
     distance: float
 
 
-def activation_maps(head: nn.Module, nearest: NearestPatch) -> np.ndarray:
+def activation_maps(head: ProtoPNetHead, nearest: NearestPatch) -> np.ndarray:
     """Similarity (P, H', W') of each prototype, before it was pushed, to its training image."""
     return head.score_maps(nearest.distance_map[None])[0].detach().cpu().numpy()
 
 
 def prototype_records(
-    model: nn.Module, nearest: NearestPatch, dataset: Dataset
+    model: ProtoPNet, nearest: NearestPatch, dataset: ImageDataset
 ) -> list[PrototypeRecord]:
     """Say where each prototype comes from; no image but one is loaded.
 
@@ -60,7 +60,7 @@ def prototype_records(
     """
     head = model.head
     field = backbone_receptive_field(model.backbone)
-    patch_size = tuple(head.prototype_vectors.shape[2:])
+    _, _, h, w = head.prototype_vectors.shape
     labels, images = head.prototype_class.tolist(), head.prototype_image.tolist()
     size = tuple(dataset[images[0]]['inputs'].shape[-2:])
     paths = {index: dataset.get_data_info(index).get('img_path') for index in set(images)}
@@ -80,7 +80,7 @@ def prototype_records(
             image_index=index,
             image_size=size,
             box=box._asdict(),
-            receptive_field=field and field.box(location, size, patch_size)._asdict(),
+            receptive_field=field.box(location, size, (h, w))._asdict() if field else None,
             location=tuple(location),
             distance=distance,
         )

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from torch import nn
 
 from mmproto.analysis.dataset_scores import DatasetScores
 from mmproto.analysis.firing import firing_shares
 from mmproto.analysis.image_patch import ImagePatch
 from mmproto.analysis.prototype_patches import duplicates
+from mmproto.models import ProtoPNetHead
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class PrototypeStatistics:
 
 
 def prototype_statistics(
-    head: nn.Module,
+    head: ProtoPNetHead,
     train: DatasetScores | None,
     test: DatasetScores,
     parts: Mapping[int, list[str]],

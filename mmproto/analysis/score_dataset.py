@@ -4,21 +4,21 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 import torch
-from torch import nn
-from torch.utils.data import Dataset
 
 from mmproto.analysis.dataset_scores import HIGHEST, DatasetScores
 from mmproto.analysis.image_patch import ImagePatch, LocatedMap
 from mmproto.analysis.nearest_images import NearestImages
 from mmproto.analysis.scored_images import scored_images
 from mmproto.datasets.checks import labels_of
+from mmproto.datasets.image_dataset import ImageDataset
+from mmproto.models import ProtoPNet
 
 NEAREST = 5
 
 
 def score_dataset(
-    model: nn.Module,
-    dataset: Dataset,
+    model: ProtoPNet,
+    dataset: ImageDataset,
     batch_size: int,
     split: str,
     k: int = NEAREST,

@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import torch
 from rich.progress import track
-from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch import Tensor
 
 from mmproto.analysis.image_patch import LocatedMap
+from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.errors import InputError
+from mmproto.models import ProtoPNet, ProtoPNetHead
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class ScoredImage:
     logits: np.ndarray = field(repr=False)
 
     @torch.no_grad()
-    def located_maps(self, head: nn.Module, prototypes: Iterable[int]) -> dict[int, LocatedMap]:
+    def located_maps(self, head: ProtoPNetHead, prototypes: Iterable[int]) -> dict[int, LocatedMap]:
         """The similarity maps of some prototypes, by the prototypes' indices."""
         prototypes = sorted(prototypes)
         if not prototypes:
@@ -54,7 +55,7 @@ class ScoredImage:
         }
 
     @torch.no_grad()
-    def patch_vector(self, head: nn.Module, prototype: int) -> np.ndarray:
+    def patch_vector(self, head: ProtoPNetHead, prototype: int) -> np.ndarray:
         """The patch nearest to a prototype, as prototypes are compared with it (D*h*w,)."""
         row, column = self.locations[prototype].tolist()
         h, w = head.prototype_vectors.shape[2:]
@@ -63,7 +64,7 @@ class ScoredImage:
 
 
 def scored_images(
-    model: nn.Module, dataset: Dataset, batch_size: int, description: str
+    model: ProtoPNet, dataset: ImageDataset, batch_size: int, description: str
 ) -> Iterator[list[ScoredImage]]:
     """Send every image of a data set through a model once, with a progress bar.
 
@@ -88,7 +89,7 @@ def scored_images(
 
 
 @torch.no_grad()
-def _score(model: nn.Module, indices: range, inputs: list[Tensor]) -> list[ScoredImage]:
+def _score(model: ProtoPNet, indices: range, inputs: list[Tensor]) -> list[ScoredImage]:
     """Send a batch through a model."""
     data = model.data_preprocessor({'inputs': inputs}, training=False)
     outputs = model.head.outputs(model.extract_feat(data['inputs']))
@@ -98,7 +99,7 @@ def _score(model: nn.Module, indices: range, inputs: list[Tensor]) -> list[Score
     return [ScoredImage(index, input_size, *row) for index, *row in rows]
 
 
-def _input(dataset: Dataset, index: int) -> Tensor:
+def _input(dataset: ImageDataset, index: int) -> Tensor:
     """Load an image."""
     try:
         return dataset[index]['inputs']

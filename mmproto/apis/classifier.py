@@ -12,12 +12,12 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from mmpretrain import get_model
 from mmpretrain.apis import ModelHub
-from torch import nn
+from mmpretrain.models import ImageClassifier
 
 from mmproto.errors import InputError
 
 
-def load_classifier(config: Config | str, checkpoint: str) -> nn.Module:
+def load_classifier(config: Config | str, checkpoint: str) -> ImageClassifier:
     """Build what a config describes, with a checkpoint's weights and nothing from elsewhere.
 
     Args:
@@ -88,7 +88,7 @@ def _unreadable(checkpoint: str, error: Exception) -> str:
     return f'{checkpoint} cannot be read as a checkpoint{reason}: give another file'
 
 
-def class_names(model: nn.Module) -> list[str]:
+def class_names(model: ImageClassifier) -> list[str]:
     """Names of the classes that the model was trained on, or their numbers."""
     named = (getattr(model, '_dataset_meta', None) or {}).get('classes') or ()
     count = model.head.num_classes
@@ -103,7 +103,7 @@ class Classes(NamedTuple):
     """What a network tells apart: what to call the network, how many classes, their names."""
 
     network: str
-    count: int
+    number: int
     names: Sequence[str]
 
 
@@ -112,9 +112,10 @@ def check_same_classes(one: Classes, other: Classes, advice: str) -> None:
 
     Only names that both know are compared.
     """
-    if one.count != other.count:
+    if one.number != other.number:
         raise InputError(
-            f'{one.network} has {one.count} classes and {other.network} has {other.count}: {advice}'
+            f'{one.network} has {one.number} classes and {other.network} has {other.number}: '
+            f'{advice}'
         )
     for label, (ours, theirs) in enumerate(zip(one.names, other.names)):
         if ours != theirs:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from mmpretrain.models import ImageClassifier
 from PIL import Image
-from torch import nn
 
 from mmproto.apis.classifier import Classes, check_same_classes
 from mmproto.apis.image_reader import ImageReader
@@ -44,7 +44,7 @@ def check_comparison(images: Sequence[str], out: Path) -> None:
 
 
 def compare_attention(
-    inferencer: ProtoPNetInferencer, baseline: nn.Module, images: Sequence[str]
+    inferencer: ProtoPNetInferencer, baseline: ImageClassifier, images: Sequence[str]
 ) -> Image.Image:
     """Draw the attention of both networks, a row for each image.
 
@@ -79,7 +79,7 @@ def compare_attention(
     return attention_figure(comparisons, thumbnails, patches_warning(inferencer.model.head))
 
 
-def check_baseline(protopnet: nn.Module, baseline: nn.Module) -> None:
+def check_baseline(protopnet: ImageClassifier, baseline: ImageClassifier) -> None:
     """Raise an InputError for a baseline without linear head, or of other classes."""
     check_linear_head(baseline)
     check_same_classes(
@@ -89,6 +89,6 @@ def check_baseline(protopnet: nn.Module, baseline: nn.Module) -> None:
     )
 
 
-def _classes(name: str, model: nn.Module) -> Classes:
+def _classes(name: str, model: ImageClassifier) -> Classes:
     names = (model._dataset_meta or {}).get('classes') or ()
     return Classes(name, model.head.num_classes, names)

@@ -4,6 +4,7 @@ import os.path as osp
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -11,11 +12,13 @@ from mmengine.device import get_device
 from mmengine.dist import collect_results
 from mmengine.runner import Runner
 from mmpretrain.evaluation import Accuracy
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from mmpretrain.models import ImageClassifier
+from torch import Tensor
+from torch.utils.data import DataLoader
 
 from mmproto.apis.classifier import Classes, check_same_classes, load_classifier
 from mmproto.datasets.checks import labels_of
+from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.errors import InputError
 
 
@@ -31,7 +34,7 @@ class Member:
     """
 
     name: str
-    model: nn.Module
+    model: ImageClassifier
     dataloader: DataLoader
     classes: tuple[str, ...] | None
 
@@ -97,7 +100,7 @@ def load_member(cfg: Config, checkpoint: str) -> Member:
     return Member(name, model, dataloader, tuple(classes) if classes else None)
 
 
-def image_names(dataset: Dataset) -> list[str]:
+def image_names(dataset: ImageDataset) -> list[str]:
     """Path of every image under the data set's folder."""
     root = getattr(dataset, 'data_root', None) or '.'
     return [osp.relpath(dataset.get_data_info(i)['img_path'], root) for i in range(len(dataset))]
@@ -106,7 +109,7 @@ def image_names(dataset: Dataset) -> list[str]:
 def check_same_images(one: Member, other: Member) -> None:
     """Raise an InputError for two members whose test sets list other images or labels."""
     advice = 'test_dataloader.dataset has to list the same images in the same order'
-    data = one.dataloader.dataset, other.dataloader.dataset
+    data: tuple[Any, Any] = one.dataloader.dataset, other.dataloader.dataset
     count = len(data[0]), len(data[1])
     if count[0] != count[1]:
         raise InputError(
@@ -122,7 +125,7 @@ def check_same_images(one: Member, other: Member) -> None:
 
 
 @torch.no_grad()
-def predict_logits(model: nn.Module, dataloader: DataLoader) -> Tensor | None:
+def predict_logits(model: ImageClassifier, dataloader: DataLoader) -> Tensor | None:
     """Logits (N, num_classes) of all images in the data set's order, each process doing a share.
 
     Args:
@@ -138,7 +141,8 @@ def predict_logits(model: nn.Module, dataloader: DataLoader) -> Tensor | None:
         inputs = model.data_preprocessor(batch, training=False)['inputs']
         # rows of an array travel alone, rows of a tensor with the whole batch
         share.extend(model(inputs, mode='tensor').float().cpu().numpy())
-    rows = collect_results(share, len(dataloader.dataset))
+    dataset: Any = dataloader.dataset
+    rows = collect_results(share, len(dataset))
     return None if rows is None else torch.stack([torch.from_numpy(row) for row in rows])
 
 
@@ -167,12 +171,13 @@ def predict_ensemble(
             one.told_apart, other.told_apart, 'only networks of the same classes can be combined'
         )
         check_same_images(one, other)
-    logits = []
+    logits: list[Any] = []
     for member in members:
         member.model.to(device or get_device())
         logits.append(predict_logits(member.model, member.dataloader))
         member.model.cpu()
     if logits[0] is None:
         return None
-    labels = torch.from_numpy(labels_of(members[0].dataloader.dataset))
+    dataset: Any = members[0].dataloader.dataset
+    labels = torch.from_numpy(labels_of(dataset))
     return EnsemblePrediction(torch.stack(logits), labels)

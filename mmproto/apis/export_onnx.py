@@ -4,14 +4,15 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
-from torch import nn
 
 from mmproto.apis.classifier import class_names
 from mmproto.apis.locating_classifier import LocatingClassifier
 from mmproto.errors import InputError
+from mmproto.models import ProtoPNet
 from mmproto.models.backbones.backbone_info import check_image_size, image_channels
 from mmproto.models.heads import ProtoPNetHead
 from mmproto.utils.extras import need
@@ -75,7 +76,7 @@ def input_size(cfg: Config) -> tuple[int, int]:
 
 
 def export_onnx(
-    model: nn.Module,
+    model: ProtoPNet,
     size: tuple[int, int],
     out: Path,
     opset: int = OPSET,
@@ -111,7 +112,7 @@ def export_onnx(
     with tempfile.TemporaryDirectory(prefix=f'.{out.name}-', dir=out.parent) as scratch:
         file = Path(scratch, out.name)
         try:
-            program = torch.onnx.export(
+            program: Any = torch.onnx.export(
                 LocatingClassifier(model).eval(),
                 (torch.zeros(2, *shape),),
                 dynamo=True,
@@ -141,7 +142,7 @@ def export_onnx(
     return agreement
 
 
-def metadata(model: nn.Module, size: tuple[int, int]) -> dict[str, str]:
+def metadata(model: ProtoPNet, size: tuple[int, int]) -> dict[str, str]:
     """The file's ``metadata_props``: what goes in, and what the numbers that come out stand for.
 
     ``prototypes`` is a JSON list of every prototype's class (-1 for none) and, if it is a training
@@ -174,7 +175,7 @@ def metadata(model: nn.Module, size: tuple[int, int]) -> dict[str, str]:
 
 
 @torch.no_grad()
-def compare(session, model: nn.Module, shape: tuple[int, int, int]) -> Agreement:
+def compare(session: Any, model: ProtoPNet, shape: tuple[int, int, int]) -> Agreement:
     """Run a session and the classifier itself on random images (C, H, W) in several batches."""
     generator = torch.Generator().manual_seed(0)
     difference, same, cases = 0.0, 0, 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -22,7 +23,8 @@ def listed_images(inputs: str | Path | np.ndarray | Sequence) -> list[ImageInput
         InputError: If a file or an array is no image, or a folder has none.
     """
     images: list[ImageInput] = []
-    for one in inputs if isinstance(inputs, list | tuple) else [inputs]:
+    given: Sequence[Any] = inputs if isinstance(inputs, list | tuple) else [inputs]
+    for one in given:
         if isinstance(one, np.ndarray):
             images.append(one)
         elif Path(one).is_dir():

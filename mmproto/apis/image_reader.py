@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from os.path import realpath
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,8 +11,8 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmpretrain.registry import DATASETS, TRANSFORMS
 from torch import Tensor
-from torch.utils.data import Dataset
 
+from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.errors import InputError
 from mmproto.explanation.geometry import BOX_CROPS, Geometry, follow
 from mmproto.visualization.drawing import display_copy
@@ -53,7 +54,7 @@ class ImageReader:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._datasets: dict[str, Dataset | list] = {}
+        self._datasets: dict[str, Any] = {}
         self.pipeline = Compose([TRANSFORMS.build(step) for step in _test_pipeline(config)])
 
     def read(self, image: str | np.ndarray, name: str) -> LoadedImage:
@@ -66,6 +67,7 @@ class ImageReader:
         Raises:
             InputError: If the pipeline cannot read it.
         """
+        info: dict[str, Any]
         if isinstance(image, np.ndarray):
             path, size = None, image.shape[:2]
             info = dict(img=image, img_shape=size, ori_shape=size)
@@ -81,7 +83,7 @@ class ImageReader:
             inputs=packed['inputs'],
         )
 
-    def dataset(self, loader: str) -> Dataset | list:
+    def dataset(self, loader: str) -> ImageDataset:
         """The data set of one of the config's loaders, empty if it is not on this machine."""
         if loader not in self._datasets:
             config = self.config.get(loader)

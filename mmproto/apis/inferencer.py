@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,7 +68,7 @@ class ProtoPNetInferencer(BaseInferencer):
         device: str | torch.device | None = None,
         prototypes: str | Path | None = None,
         attribution: str = 'upsampling',
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         init_default_scope('mmpretrain')
         checkpoint = str(pretrained) if isinstance(pretrained, str | Path) else None

@@ -3,6 +3,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from mmproto.models import ProtoPNet
+
 
 class LocatingClassifier(nn.Module):
     """A classifier from plain images on, that says where it has found its prototypes.
@@ -11,7 +13,7 @@ class LocatingClassifier(nn.Module):
         classifier: A classifier with a :class:`ProtoPNetHead`.
     """
 
-    def __init__(self, classifier: nn.Module) -> None:
+    def __init__(self, classifier: ProtoPNet) -> None:
         super().__init__()
         self.classifier = classifier
         # Outside MMCV images are RGB already.

@@ -4,7 +4,6 @@ from copy import copy
 from pathlib import Path
 
 from mmpretrain.registry import DATASETS
-from torch.utils.data import Dataset
 
 from mmproto.analysis.analyse_model import ModelAnalysis, analyse_model
 from mmproto.analysis.example_images import example_images
@@ -13,6 +12,7 @@ from mmproto.analysis.push_history import push_records
 from mmproto.apis.image_reader import ImageReader
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.datasets.checks import check_labels, labels_of
+from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.errors import InputError
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.visualization.explanation_page import patches_warning
@@ -71,13 +71,13 @@ def analyse(
     )
 
 
-def data_sets(inferencer: ProtoPNetInferencer) -> dict[str, Dataset]:
+def data_sets(inferencer: ProtoPNetInferencer) -> dict[str, ImageDataset]:
     """What a report is about, by the names of its splits; empty what is not on this machine."""
     loaders = dict(train='push_dataloader', test='test_dataloader')
     return {split: inferencer.reader.dataset(loader) for split, loader in loaders.items()}
 
 
-def _check_test_set(reader: ImageReader, test_set: Dataset, num_classes: int) -> None:
+def _check_test_set(reader: ImageReader, test_set: ImageDataset, num_classes: int) -> None:
     if reader.config.get('test_dataloader') is None:
         raise InputError('the config has no test_dataloader: add one that gives the test images')
     if not len(test_set):
@@ -108,7 +108,7 @@ def _missing(inferencer: ProtoPNetInferencer, analysis: ModelAnalysis) -> str:
 
 
 def _explain(
-    inferencer: ProtoPNetInferencer, dataset: Dataset, images: list[int], batch_size: int
+    inferencer: ProtoPNetInferencer, dataset: ImageDataset, images: list[int], batch_size: int
 ) -> dict[int, ImageExplanation]:
     """Explanations by image; of a data set without files there are none."""
     paths = {image: dataset.get_data_info(image).get('img_path') for image in images}

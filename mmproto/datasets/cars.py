@@ -2,6 +2,7 @@
 
 import os.path as osp
 from collections.abc import Iterator
+from typing import Any
 
 import mat4py
 from mmpretrain.datasets import StanfordCars
@@ -78,7 +79,7 @@ class AnnotatedCars(StanfordCars):
         ...                          dict(type='PackInputs')])
     """
 
-    def __init__(self, data_root: str, split: str = 'train', **kwargs) -> None:
+    def __init__(self, data_root: str, split: str = 'train', **kwargs: Any) -> None:
         if split in SPLIT_FILES:
             check_layout(data_root, split)
         super().__init__(data_root, split=split, **kwargs)

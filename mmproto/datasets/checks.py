@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from mmengine.dataset import ConcatDataset, RepeatDataset
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
+from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.errors import InputError
 
 PROBED_IMAGES = 8
@@ -16,7 +17,7 @@ PROBES = 3
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
-def labels_of(dataset: Dataset) -> np.ndarray:
+def labels_of(dataset: ImageDataset) -> np.ndarray:
     """The label of every image (N,) without loading one."""
     if isinstance(dataset, RepeatDataset):
         return np.tile(labels_of(dataset.dataset), dataset.times)
@@ -25,13 +26,13 @@ def labels_of(dataset: Dataset) -> np.ndarray:
     return np.array([dataset.get_data_info(i)['gt_label'] for i in range(len(dataset))], int)
 
 
-def class_name(dataset: Dataset, label: int) -> str | None:
+def class_name(dataset: ImageDataset, label: int) -> str | None:
     """Name of a class, None for no class (-1) or one that the data set does not name."""
     classes = getattr(dataset, 'metainfo', {}).get('classes') or ()
     return classes[label] if 0 <= label < len(classes) else None
 
 
-def numbered_class(dataset: Dataset, label: int) -> str:
+def numbered_class(dataset: ImageDataset, label: int) -> str:
     """Number of a class, with its name where the data set knows it."""
     name = class_name(dataset, label)
     return str(label) if name is None else f'{label} ({name})'
@@ -48,7 +49,9 @@ def check_labels(labels: np.ndarray, num_classes: int, setting: str) -> None:
         )
 
 
-def check_every_class(dataset: Dataset, labels: np.ndarray, prototype_class: list[int]) -> None:
+def check_every_class(
+    dataset: ImageDataset, labels: np.ndarray, prototype_class: list[int]
+) -> None:
     """Raise an InputError naming the classes that have no image to push a prototype onto."""
     classes = {label for label in prototype_class if label >= 0}
     missing = sorted(classes - set(labels.tolist()))
@@ -75,7 +78,7 @@ def check_in_order(dataloader: DataLoader) -> None:
         )
 
 
-def check_not_augmented(dataset: Dataset) -> None:
+def check_not_augmented(dataset: ImageDataset) -> None:
     """Raise an InputError for a push set that gives another picture each time it is asked."""
     for index in np.linspace(0, len(dataset) - 1, PROBED_IMAGES).astype(int):
         images: Sequence[torch.Tensor] = [dataset[int(index)]['inputs'] for _ in range(PROBES)]

@@ -4,7 +4,7 @@ import math
 import os.path as osp
 import re
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from mmengine import list_from_file
@@ -31,7 +31,7 @@ def flag(text: str) -> bool:
 
 
 # What one line of each file looks like, and what turns its fields into values.
-FORMATS = {
+FORMATS: dict[str, tuple[str, tuple[Any, ...]]] = {
     'classes.txt': ('<class id> <name>', (int, str)),
     'images.txt': ('<image id> <path>', (int, str)),
     'image_class_labels.txt': ('<image id> <class id>', (int, int)),

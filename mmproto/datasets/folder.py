@@ -5,7 +5,7 @@ import os
 import os.path as osp
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
@@ -145,7 +145,7 @@ def held_out(
     A picture's place in the draw is a hash of its name and the seed: whatever the order, the
     machine or the process, the split is the same, and hardly changes when pictures are added.
     """
-    names = [[] for _ in classes]
+    names: list[list[str]] = [[] for _ in classes]
     for picture in pictures:
         names[picture.label].append(picture.name)
     drawn = set()
@@ -224,7 +224,7 @@ class FolderDataset(CustomDataset):
         split: str = 'train',
         val_share: float = 0.2,
         seed: int = 0,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         if split not in SPLITS:
             raise InputError(f"dataset.split='{split}': give one of {', '.join(SPLITS)}")

@@ -1,5 +1,6 @@
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from mmengine.hooks import CheckpointHook, EMAHook, ParamSchedulerHook
 from mmengine.model import is_model_wrapper
@@ -20,7 +21,7 @@ from mmproto.engine.schedule import Schedule, build_schedule
 from mmproto.engine.stage import Stage, build_stages
 from mmproto.engine.time_left import TimeLeft
 from mmproto.errors import InputError
-from mmproto.models import unwrap_model
+from mmproto.models import ProtoPNet, unwrap_model
 
 
 @LOOPS.register_module()
@@ -49,7 +50,7 @@ class StagedTrainLoop(EpochBasedTrainLoop):
         runner: Runner,
         dataloader: DataLoader | dict,
         max_epochs: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         if max_epochs is not None:
             raise InputError(
@@ -159,7 +160,7 @@ class StagedTrainLoop(EpochBasedTrainLoop):
                 )
 
 
-def _norms_to_eval(model: nn.Module) -> None:
+def _norms_to_eval(model: ProtoPNet) -> None:
     """Stop the statistics of batch norm in every module of which nothing trains."""
     for module in model.modules():
         parameters = list(module.parameters())

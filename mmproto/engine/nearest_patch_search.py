@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import torch
 from mmengine.dist import all_gather, broadcast, get_world_size, is_main_process
 from rich.progress import track
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmproto.errors import InputError
 from mmproto.functional import NearestPatch
+from mmproto.models import ProtoPNet
 
 # A convolution rounds differently for another batch size or number of threads, and a prototype is
 # to be the same to the bit on any machine: so all images go through in batches of this size,
@@ -32,7 +33,7 @@ class Batch(NamedTuple):
 
 
 @torch.no_grad()
-def find_nearest_patches(model: nn.Module, dataloader: DataLoader) -> NearestPatch:
+def find_nearest_patches(model: ProtoPNet, dataloader: DataLoader) -> NearestPatch:
     """Find each prototype's nearest patch among the images of its class in a data set.
 
     One pass over the data; nothing is held but one patch a prototype. Every process takes its
@@ -57,9 +58,10 @@ def find_nearest_patches(model: nn.Module, dataloader: DataLoader) -> NearestPat
                 [features], batch.labels.to(device), batch.images.to(device)
             )
 
+    sampler: Any = dataloader.sampler
     batches = track(
         _batches(dataloader),
-        total=-(-len(dataloader.sampler) // BATCH_SIZE),
+        total=-(-len(sampler) // BATCH_SIZE),
         description='push',
         disable=not is_main_process(),
     )
@@ -80,7 +82,7 @@ def find_nearest_patches(model: nn.Module, dataloader: DataLoader) -> NearestPat
     return nearest
 
 
-def broadcast_buffers(model: nn.Module) -> None:
+def broadcast_buffers(model: ProtoPNet) -> None:
     """Give every process the batch norm statistics of the first, whose are saved."""
     for buffer in model.buffers():
         broadcast(buffer)
@@ -88,9 +90,10 @@ def broadcast_buffers(model: nn.Module) -> None:
 
 def _batches(dataloader: DataLoader) -> Iterator[Batch]:
     """Regroup what the loader gives into batches of the one size."""
+    batch_sampler: Any = dataloader.batch_sampler
     samples = (
         (image, int(sample.gt_label), index)
-        for data, indices in zip(dataloader, dataloader.batch_sampler)
+        for data, indices in zip(dataloader, batch_sampler)
         for image, sample, index in zip(data['inputs'], data['data_samples'], indices)
     )
     sizes = set()

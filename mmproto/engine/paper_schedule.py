@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mmproto.errors import InputError
 
@@ -84,10 +85,11 @@ class PaperSchedule:
         Args:
             solves_last_layer: Whether the stage 'last_layer' is a solver, which has no epochs.
         """
-        last_layer = dict(stage='last_layer')
+        last_layer: dict[str, Any] = dict(stage='last_layer')
         if not solves_last_layer:
             last_layer |= dict(epochs=self.last_layer_epochs, restart=True)
-        phases, first = [], 0
+        phases: list[dict] = []
+        first = 0
         for epoch in range(self.epochs):
             push = self._pushes_after(epoch)
             if push or epoch + 1 in (self.warm_epochs, self.epochs):

@@ -1,12 +1,11 @@
-from torch import nn
 from torch.utils.data import DataLoader
 
 from mmproto.engine.nearest_patch_search import find_nearest_patches
 from mmproto.functional import NearestPatch
-from mmproto.models import unwrap_model
+from mmproto.models import ProtoPNet, unwrap_model
 
 
-def push_prototypes(model: nn.Module, dataloader: DataLoader) -> NearestPatch:
+def push_prototypes(model: ProtoPNet, dataloader: DataLoader) -> NearestPatch:
     """Push every prototype onto the nearest latent training patch of its class (section 2.2).
 
     Args:

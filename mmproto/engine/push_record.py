@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from torch.utils.data import Dataset
 
 from mmproto.datasets.checks import class_name
+from mmproto.datasets.image_dataset import ImageDataset
+from mmproto.models import ProtoPNetHead
 from mmproto.utils.files import whole_file
 
 # A class is said to collapse when its prototypes share patches down to half their number.
@@ -137,8 +137,8 @@ class PushRecord:
 
 
 def push_record(
-    head: nn.Module,
-    dataset: Dataset,
+    head: ProtoPNetHead,
+    dataset: ImageDataset,
     epoch: int | None = None,
     before: Mapping[str, float] | None = None,
     after: Mapping[str, float] | None = None,

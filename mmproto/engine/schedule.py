@@ -1,7 +1,7 @@
 """What happens in which epoch: a pure function of the epoch number."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 from mmproto.engine.paper_schedule import PaperSchedule
@@ -167,7 +167,7 @@ def _build_phase(number: int, settings: Mapping, stages: Mapping[str, Stage]) ->
 
 
 def _check_keys(place: str, settings: Mapping, kind: type) -> None:
-    known = sorted(kind.__dataclass_fields__)
+    known = sorted(field.name for field in fields(kind))
     unknown = sorted(set(settings) - set(known))
     if unknown:
         raise InputError(f'{place} has unknown keys {unknown}: it takes {known}')

@@ -132,7 +132,7 @@ def deletion_test(
         drop = relative_drops(score, image, masks, filler)[:, columns]
         each = drop.unflatten(0, (len(columns), len(fractions)))
         drops[name] = torch.stack([each[i, :, i] for i in range(len(columns))]).cpu().numpy()
-    for name, masks in random_masks(tuple(image.shape[-2:]), fractions, draws, rng):
+    for name, masks in random_masks((image.shape[-2], image.shape[-1]), fractions, draws, rng):
         drop = relative_drops(score, image, masks, filler)[:, columns]
         drops[name] = drop.unflatten(0, (len(fractions), draws)).mean(dim=1).T.cpu().numpy()
     return drops

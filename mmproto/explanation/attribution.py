@@ -30,7 +30,7 @@ SMOOTHING = 1 / 32  # standard deviation of the Gaussian, as a fraction of the s
 
 def upsampling(model: ProtoPNet, image: Tensor, maps: PrototypeMaps) -> np.ndarray:
     """The similarity map, upsampled with cubic interpolation, as in the paper."""
-    size = tuple(image.shape[-2:])
+    size = image.shape[-2], image.shape[-1]
     return np.stack([upsample(scores, size) for scores in maps.scores])
 
 
@@ -41,11 +41,11 @@ def receptive_field(model: ProtoPNet, image: Tensor, maps: PrototypeMaps) -> np.
         InputError: If the backbone's receptive field is not known.
     """
     field = _known_field(model)
-    size = tuple(image.shape[-2:])
-    patch_size = tuple(model.head.prototype_vectors.shape[-2:])
+    size = image.shape[-2], image.shape[-1]
+    _, _, h, w = model.head.prototype_vectors.shape
     marked = np.zeros((len(maps.locations), *size), np.float32)
-    for one, location in zip(marked, maps.locations.tolist()):
-        top, bottom, left, right = field.box(tuple(location), size, patch_size)
+    for one, (row, column) in zip(marked, maps.locations.tolist()):
+        top, bottom, left, right = field.box((row, column), size, (h, w))
         one[top:bottom, left:right] = 1
     return marked
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from mmpretrain.models import LinearClsHead
+from mmpretrain.models import ImageClassifier, LinearClsHead
 from torch import Tensor, nn
 
 from mmproto.errors import InputError
@@ -37,7 +37,7 @@ class LastMapClassifier(nn.Module):
     Backbones that give one map, several, or a list of them are alike then.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: ImageClassifier) -> None:
         super().__init__()
         self.model = model
         self.last_map = nn.Identity()
@@ -51,7 +51,7 @@ class LastMapClassifier(nn.Module):
 
 
 @torch.enable_grad()
-def class_activations(model: nn.Module, inputs: Tensor) -> list[ClassActivation]:
+def class_activations(model: ImageClassifier, inputs: Tensor) -> list[ClassActivation]:
     """The class activation map of each image for its predicted class.
 
     It is the Grad-CAM of the last feature map, which under global average pooling and a linear
@@ -75,7 +75,7 @@ def class_activations(model: nn.Module, inputs: Tensor) -> list[ClassActivation]
     return [ClassActivation(*one) for one in zip(probabilities, activations)]
 
 
-def check_linear_head(model: nn.Module) -> None:
+def check_linear_head(model: ImageClassifier) -> None:
     """Raise an InputError for a classifier that has no class activation map."""
     if not isinstance(model.head, LinearClsHead):
         raise InputError(

@@ -117,7 +117,12 @@ def _places(
         prototype: dict(
             location=tuple(location.tolist()),
             box=high_activation_box(activation),
-            activation=cv2.normalize(activation, None, 0, 1, cv2.NORM_MINMAX).astype(np.float16),
+            activation=_from_0_to_1(activation).astype(np.float16),
         )
         for prototype, location, activation in zip(prototypes, maps.locations, activations)
     }
+
+
+def _from_0_to_1(activation: np.ndarray) -> np.ndarray:
+    """The map stretched to the range from 0 to 1; 0 everywhere if it is flat."""
+    return cv2.normalize(activation, np.empty_like(activation), 0, 1, cv2.NORM_MINMAX)

@@ -33,15 +33,13 @@ class Geometry:
 
     def resized(self, before: tuple[int, int], after: tuple[int, int]) -> 'Geometry':
         """The geometry after a resize from one (height, width) to another."""
-        step = tuple(step * old / new for step, old, new in zip(self.step, before, after))
-        return replace(self, step=step, input_size=after)
+        rows, columns = (step * old / new for step, old, new in zip(self.step, before, after))
+        return replace(self, step=(rows, columns), input_size=after)
 
     def cropped(self, top: int, left: int, after: tuple[int, int]) -> 'Geometry':
         """The geometry after a crop of that size (height, width) from a first pixel on."""
-        start = tuple(
-            start + step * cut for start, step, cut in zip(self.start, self.step, (top, left))
-        )
-        return replace(self, start=start, input_size=after)
+        y, x = (start + step * cut for start, step, cut in zip(self.start, self.step, (top, left)))
+        return replace(self, start=(y, x), input_size=after)
 
     @property
     def input_box(self) -> Box:

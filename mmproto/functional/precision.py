@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -17,8 +18,11 @@ def true_fp32(device_type: str) -> Iterator[None]:
 
 @contextmanager
 def _ieee_products() -> Iterator[None]:
-    backends = [torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, 'matmul', None)]
-    backends = [backend for backend in backends if hasattr(backend, 'fp32_precision')]
+    switches: list[Any] = [
+        torch.backends.cuda.matmul,
+        getattr(torch.backends.mkldnn, 'matmul', None),
+    ]
+    backends = [backend for backend in switches if hasattr(backend, 'fp32_precision')]
     if not backends:  # torch before 2.9, which has one switch for all
         precision = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision('highest')

@@ -25,7 +25,8 @@ def build_subclass(config: Mapping | nn.Module, base: type[Base]) -> Base:
     """
     if isinstance(config, base):
         return config
-    name = config.get('type') if isinstance(config, Mapping) else type(config).__name__
+    settings = config if isinstance(config, Mapping) else {}
+    name = settings.get('type', type(config).__name__)
     found = MODELS.get(name) if isinstance(name, str) else name
     if not (isinstance(found, type) and issubclass(found, base)):
         raise InputError(
@@ -34,7 +35,7 @@ def build_subclass(config: Mapping | nn.Module, base: type[Base]) -> Base:
         )
     try:
         inspect.signature(found).bind(
-            **{k: v for k, v in config.items() if k not in ('type', '_scope_')}
+            **{k: v for k, v in settings.items() if k not in ('type', '_scope_')}
         )
     except TypeError as error:
         raise InputError(f'type={name!r}: {error}') from None

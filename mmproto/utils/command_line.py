@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
@@ -22,7 +23,13 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader', 'push_datalo
 class ConfigOptions(DictAction):
     """MMEngine's, but what is in ``DERIVED`` stays text: blanks and commas belong to a path."""
 
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
         """Add KEY=VALUE pairs to the options."""
         for value in values:
             if '=' not in value:

@@ -32,7 +32,7 @@ def need(extra: str, *packages: str) -> None:
 class _RequireMMPretrain(MetaPathFinder):
     """Answers an import of our modules that need MMPretrain with what to type."""
 
-    def find_spec(self, fullname, path=None, target=None) -> None:
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
         """Refuse those modules, leave all others to Python."""
         if fullname.startswith('mmproto.') and not fullname.startswith('mmproto.functional'):
             raise ImportError(f'{fullname} needs MMPretrain: {MMPRETRAIN}', name=fullname)

@@ -33,7 +33,8 @@ def draw_box(image: np.ndarray, box: Box) -> np.ndarray:
 
 def heat_map(image: np.ndarray, activation: np.ndarray) -> np.ndarray:
     """The image under an activation map (height, width), from its least to its greatest value."""
-    scaled = cv2.normalize(activation, None, 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
+    scaled = np.empty(activation.shape, np.uint8)
+    cv2.normalize(activation, scaled, 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
     # a look-up takes a quarter of the time that cv2.applyColorMap takes
     colours = cv2.LUT(cv2.cvtColor(scaled, cv2.COLOR_GRAY2BGR), JET)
     return cv2.addWeighted(image, 1 - HEAT, colours, HEAT, 0)
@@ -72,7 +73,7 @@ def data_uri(image: np.ndarray, quality: int = 85) -> str:
     done, buffer = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise ValueError(f'no JPEG can be made of an array {image.shape} of {image.dtype}')
-    return f'data:image/jpeg;base64,{b64encode(buffer).decode()}'
+    return f'data:image/jpeg;base64,{b64encode(buffer.tobytes()).decode()}'
 
 
 def heat_map_of_input(image: np.ndarray, geometry: Geometry, activation: np.ndarray) -> np.ndarray:

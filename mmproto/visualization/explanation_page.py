@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path
 
 import jinja2
-from torch import nn
 
 from mmproto.errors import InputError
 from mmproto.explanation.image_explanation import ImageExplanation
+from mmproto.models import ProtoPNetHead
 from mmproto.utils.files import whole_file
 from mmproto.visualization.drawing import data_uri, thumbnail
 from mmproto.visualization.explanation_json import explanation_json
@@ -33,7 +33,7 @@ def templates() -> jinja2.Environment:
     )
 
 
-def patches_warning(head: nn.Module) -> str | None:
+def patches_warning(head: ProtoPNetHead) -> str | None:
     """What has to be said on every page of a model whose prototypes are no training patches."""
     if head.prototypes_are_patches:
         return None
@@ -70,7 +70,9 @@ def write_explanations(
     @cache
     def uris(prototype: int) -> dict[str, str] | None:
         images = thumbnails(prototype)
-        return images and {name: data_uri(image) for name, image in images.items()}
+        if images is None:
+            return None
+        return {name: data_uri(image) for name, image in images.items()}
 
     # A gallery may run the network, which is no work for several threads.
     matches = (match for one in explanations for match in one.prediction.matches)

@@ -99,8 +99,8 @@ def _row(
     sheet.paste(draw_box(small, one.box_in(small, match)), left, top, SIDE)
     crop = one.image[box.top : box.bottom, box.left : box.right]
     sheet.paste(crop, left + SIDE + GAP, top, SIDE)
-    sheet.paste(images and images['crop'], left + 2 * (SIDE + GAP), top, SIDE)
-    sheet.paste(images and images['image'], left + 3 * (SIDE + GAP), top, SIDE)
+    sheet.paste(images['crop'] if images else None, left + 2 * (SIDE + GAP), top, SIDE)
+    sheet.paste(images['image'] if images else None, left + 3 * (SIDE + GAP), top, SIDE)
     text = left + 4 * (SIDE + GAP)
     sheet.write(text, top + 8, f'{match.score:.2f} score', GREY)
     sheet.write(text, top + 8 + LINE, f'x {match.weight:.2f} weight', GREY)
@@ -115,7 +115,7 @@ def _most_similar(sheet: Sheet, one: ImageExplanation, thumbnails: ThumbnailsOf,
     for number, match in enumerate(matches):
         left = GAP + number * step
         images = thumbnails(match.prototype)
-        sheet.paste(images and images['crop'], left, top + LINE, side)
+        sheet.paste(images['crop'] if images else None, left, top + LINE, side)
         name = shortened(one.class_name(match.prototype_class), step - GAP, SMALL)
         sheet.write(left, top + LINE + side + 2, name, GREY, small=True)
         sheet.write(left, top + 2 * LINE + side - 4, f'{match.score:.2f}', small=True)

@@ -72,7 +72,7 @@ def _class_data(
     def heats(match: PrototypeMatch) -> list[dict]:
         """The match's heat map, and that of the same prototype by the other attribution."""
         pairs = [(one, match)]
-        if match.prototype in second_matches:
+        if second is not None and match.prototype in second_matches:
             pairs.append((second, second_matches[match.prototype]))
         return [
             dict(by=_attribution(by), uri=data_uri(heat_thumbnail(by, each))) for by, each in pairs

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 from rich.progress import track
-from torch.utils.data import Dataset
 
 from mmproto.analysis.image_patch import ImagePatch
+from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.functional import Box
 from mmproto.visualization.prototype_images import to_bgr
 from mmproto.visualization.thumbnails import Thumbnails
@@ -23,7 +23,7 @@ def patch_key(patch: ImagePatch) -> tuple[str, int, Box]:
 
 
 def patch_thumbnails(
-    patches: Iterable[ImagePatch], datasets: Mapping[str, Dataset], thumbnails: Thumbnails
+    patches: Iterable[ImagePatch], datasets: Mapping[str, ImageDataset], thumbnails: Thumbnails
 ) -> dict[tuple[str, int, Box], str]:
     """Address of every patch's thumbnail, by :func:`patch_key`; each image is loaded once."""
     boxes = defaultdict(set)
@@ -38,7 +38,7 @@ def patch_thumbnails(
             for box in sorted(boxes[image])
         }
 
-    found = {}
+    found: dict[tuple, str] = {}
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
         images = sorted(boxes)
         for crops in track(threads.map(crop, images), total=len(images), description='patches'):

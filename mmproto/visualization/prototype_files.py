@@ -9,13 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mmengine.dist import get_dist_info
-from torch import nn
-from torch.utils.data import Dataset
 
 from mmproto.analysis.prototype_records import activation_maps, prototype_records
+from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.engine.push_record import PushRecord, epoch_folders
 from mmproto.explanation.high_activation import upsample
 from mmproto.functional import Box, NearestPatch
+from mmproto.models import ProtoPNet
 from mmproto.utils.files import whole_file
 from mmproto.visualization.drawing import save
 from mmproto.visualization.prototype_images import draw_prototype, to_bgr
@@ -24,7 +24,7 @@ IMAGE = re.compile(r'\d{5,}_(image|crop|heat)\.jpg')
 
 
 def write_prototypes(
-    model: nn.Module, nearest: NearestPatch, dataset: Dataset, folder: Path | str
+    model: ProtoPNet, nearest: NearestPatch, dataset: ImageDataset, folder: Path | str
 ) -> None:
     """Write ``prototypes.json``, see :class:`PrototypeRecord`, and draw each prototype.
 

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.dist import all_gather_object, is_main_process
@@ -77,8 +78,9 @@ class PrototypeVisualizationHook(Hook):
     @staticmethod
     def _draw(runner: Runner, folder: Path) -> None:
         (push,) = (hook for hook in runner.hooks if isinstance(hook, PrototypePushHook))
-        model, dataset = unwrap_model(runner.model), push.dataloader.dataset
-        write_prototypes(model, push.nearest, dataset, folder)
+        dataset: Any = push.dataloader.dataset
+        if push.nearest is not None:
+            write_prototypes(unwrap_model(runner.model), push.nearest, dataset, folder)
 
     def _show_and_clean_up(self, runner: Runner, folder: Path, epoch: int) -> None:
         runner.logger.info(f'Push: the prototypes are drawn in {folder}.')
@@ -88,7 +90,7 @@ class PrototypeVisualizationHook(Hook):
             remove_older_images(runner.work_dir, epoch, self.keep_pushes)
 
 
-def _failure(function: Callable, *arguments) -> str | None:
+def _failure(function: Callable, *arguments: Any) -> str | None:
     """Call a function; what went wrong, in words: images are worth less than the training."""
     try:
         function(*arguments)

@@ -9,15 +9,15 @@ from typing import Protocol
 import cv2
 import numpy as np
 import torch
-from torch import nn
-from torch.utils.data import Dataset
 
+from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.engine.push_record import epoch_folders
 from mmproto.errors import InputError
 from mmproto.explanation.attribution import find_attribution
 from mmproto.explanation.high_activation import high_activation_box
 from mmproto.explanation.prototype_maps import prototype_maps
 from mmproto.functional import Box
+from mmproto.models import ProtoPNet, ProtoPNetHead
 from mmproto.visualization.drawing import draw_box, heat_map
 
 
@@ -48,7 +48,7 @@ class Gallery(Protocol):
         """The file of the training image that it is a patch of, if it is known."""
 
 
-def patch_keys(head: nn.Module) -> list[tuple]:
+def patch_keys(head: ProtoPNetHead) -> list[tuple]:
     """For each prototype its class, its training patch and the distance of its push."""
     rows = zip(
         head.prototype_class.tolist(),
@@ -72,7 +72,7 @@ class SavedPictures:
         InputError: If the folder is none of a push, or of the push of another model.
     """
 
-    def __init__(self, head: nn.Module, folder: Path) -> None:
+    def __init__(self, head: ProtoPNetHead, folder: Path) -> None:
         file = folder / 'prototypes.json'
         if not file.is_file():
             raise InputError(f'{file} is not there: give a folder that a push has written')
@@ -121,7 +121,9 @@ class TrainingPictures:
 
     origin = 'Prototypes are shown on the training images, as the network sees them now.'
 
-    def __init__(self, model: nn.Module, dataset: Dataset, attribution: str = 'upsampling') -> None:
+    def __init__(
+        self, model: ProtoPNet, dataset: ImageDataset, attribution: str = 'upsampling'
+    ) -> None:
         self.model = model
         self.dataset = dataset
         self.attribution = find_attribution(attribution)
@@ -194,7 +196,7 @@ def push_folders(checkpoint: Path) -> Iterator[Path]:
     yield from reversed(epoch_folders(beside).values())
 
 
-def find_saved(head: nn.Module, folders: Iterable[Path]) -> SavedPictures | None:
+def find_saved(head: ProtoPNetHead, folders: Iterable[Path]) -> SavedPictures | None:
     """The first of the folders that shows this head's prototypes."""
     for folder in folders:
         try:

@@ -41,9 +41,9 @@ def prototype_sheet(folder: Path, classes: int | None = None) -> Image.Image:
             left = GAP + column * (2 * SIDE + 2 * GAP)
             stem = f'{folder}/{record["prototype"]:05d}'
             for part, place in (('image', left), ('crop', left + SIDE + 2)):
-                picture = Image.open(f'{stem}_{part}.jpg')
-                picture = picture.resize(_inside(picture.size), Image.Resampling.BICUBIC)
-                sheet.paste(picture, (place, top + LABEL))
+                image = Image.open(f'{stem}_{part}.jpg')
+                small = image.resize(_inside(image.size), Image.Resampling.BICUBIC)
+                sheet.paste(small, (place, top + LABEL))
     return sheet
 
 

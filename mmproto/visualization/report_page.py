@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 from rich.progress import track
-from torch.utils.data import Dataset
 
 from mmproto.analysis.image_patch import ImagePatch
 from mmproto.analysis.model_report import ModelReport
 from mmproto.analysis.prototype_statistics import PrototypeStatistics
+from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.utils.files import whole_file
 from mmproto.visualization.explanation_page import templates
@@ -35,7 +35,7 @@ Addresses = dict[str, str] | None
 
 
 def write_report(
-    report: ModelReport, gallery: Gallery, datasets: Mapping[str, Dataset], file: Path
+    report: ModelReport, gallery: Gallery, datasets: Mapping[str, ImageDataset], file: Path
 ) -> None:
     """Write the page of a report.
 
@@ -50,7 +50,7 @@ def write_report(
         part.write_text(page, encoding='utf-8')
 
 
-def report_page(report: ModelReport, gallery: Gallery, datasets: Mapping[str, Dataset]) -> str:
+def report_page(report: ModelReport, gallery: Gallery, datasets: Mapping[str, ImageDataset]) -> str:
     """The page as HTML; what it takes is told at :func:`write_report`."""
     from plotly.offline import get_plotlyjs  # of the extra 'explain'
 
@@ -149,16 +149,16 @@ def _classes(report: ModelReport, names: list[str], images: list[Addresses]) -> 
     for one in report.prototypes:
         members[one.label].append(one)
     tested, right = report.confusion_matrix.sum(axis=1), np.diag(report.confusion_matrix)
-    classes = [
+    classes: list[dict] = [
         dict(label=label, name=name, images=int(tested[label]), right=int(right[label]))
         for label, name in enumerate(names)
     ]
     if -1 in members:
         classes.append(dict(label=-1, name='no class', images=0, right=0))
-    for one in classes:
-        one['prototypes'] = members[one['label']]
-        of_class = (images[each.prototype] for each in one['prototypes'])
-        one['crops'] = [each['crop'] for each in of_class if each]
+    for entry in classes:
+        entry['prototypes'] = members[entry['label']]
+        of_class = (images[one.prototype] for one in members[entry['label']])
+        entry['crops'] = [each['crop'] for each in of_class if each]
     return classes
 
 

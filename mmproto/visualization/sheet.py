@@ -14,7 +14,7 @@ GREEN, RED, GREY = '#12733a', '#b3261e', '#5f6368'
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 

@@ -1,5 +1,7 @@
 """Reading any picture that Pillow knows, X-rays of 16 bits among them."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -32,15 +34,15 @@ def to_8_bits(values: np.ndarray) -> np.ndarray:
     return (scaled * 255).round().astype(np.uint8)
 
 
-def has_deep_colours(image: Image.Image) -> bool:
+def has_deep_colours(image: Any) -> bool:
     """Whether an opened file has colours of 16 bits, of which Pillow would drop the lower 8."""
     return image.mode in ('RGB', 'RGBA') and any(';16' in str(tile.args) for tile in image.tile)
 
 
-def deep_colours(image: Image.Image) -> Image.Image:
+def deep_colours(image: Any) -> Image.Image:
     """The 16-bit colours of an opened file, stretched by one range over all of them."""
     image.load()  # raises for a truncated file, and says why
-    values = cv2.imread(image.filename, cv2.IMREAD_UNCHANGED)  # BGR or BGRA
+    values: Any = cv2.imread(image.filename, cv2.IMREAD_UNCHANGED)  # BGR or BGRA
     if values is None:
         raise OSError('OpenCV does not read its colours of 16 bits')
     channels = [to_8_bits(values[..., 2::-1])]

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
@@ -67,7 +68,8 @@ class PrototypePushHook(Hook):
         """Push, if the schedule says so."""
         if runner.epoch not in runner.optim_wrapper.schedule.pushes:
             return
-        model, dataset = unwrap_model(runner.model), self.dataloader.dataset
+        model = unwrap_model(runner.model)
+        dataset: Any = self.dataloader.dataset
         runner.logger.info(
             f'Push: looking for the nearest patches of {len(model.head.prototype_class)} '
             f'prototypes in {len(dataset)} images.'
@@ -85,8 +87,7 @@ class PrototypePushHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
         """Take the metrics after a push from the validation of its epoch."""
-        if self._unfinished is not None:
-            self._finish(runner, numbers(metrics))
+        self._finish(runner, numbers(metrics))
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Validate after a push, if its epoch is not validated."""
@@ -98,6 +99,8 @@ class PrototypePushHook(Hook):
         self.before_train_epoch(runner)
 
     def _finish(self, runner: Runner, after: dict[str, float]) -> None:
+        if self._unfinished is None:
+            return
         record, self._unfinished = replace(self._unfinished, after=after), None
         for change in record.changes():
             runner.logger.info(f'Push: {change}.')
@@ -108,7 +111,7 @@ class PrototypePushHook(Hook):
 @master_only
 def _save(runner: Runner, record: PushRecord) -> None:
     """Write ``push.json``; a training is worth more than its record."""
-    folder = epoch_folder(runner.work_dir, record.epoch)
+    folder = epoch_folder(runner.work_dir, record.epoch or 0)  # known in every training
     try:
         record.save(folder)
     except OSError as error:

@@ -1,3 +1,5 @@
+from typing import Any
+
 from mmengine.hooks import ParamSchedulerHook
 from mmengine.optim import _ParamScheduler
 from mmengine.runner import Runner
@@ -32,7 +34,7 @@ class StagedParamSchedulerHook(ParamSchedulerHook):
             {**runner.param_schedulers, **runner.train_loop.schedulers_from(runner.epoch)}
         )
 
-    def after_train_iter(self, runner: Runner, *args, **kwargs) -> None:
+    def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Step the schedulers that count iterations."""
         for scheduler in self._active(runner):
             if not scheduler.by_epoch:

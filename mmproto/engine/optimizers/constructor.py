@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Mapping
 
 from mmengine.optim import OptimWrapper
 from mmpretrain.registry import (
@@ -7,14 +8,13 @@ from mmpretrain.registry import (
     OPTIMIZERS,
     TASK_UTILS,
 )
-from torch import nn
 
 from mmproto.engine.optimizers.param_groups import stage_param_groups, trainable_groups
 from mmproto.engine.optimizers.staged_optim_wrapper import Solver, StagedOptimWrapper
 from mmproto.engine.schedule import build_schedule
 from mmproto.engine.stage import Stage, build_stages
 from mmproto.errors import InputError
-from mmproto.models import unwrap_model
+from mmproto.models import ProtoPNet, unwrap_model
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -85,7 +85,7 @@ class ProtoPNetOptimWrapperConstructor:
         self.wrapper = cfg
         self.wrapper.setdefault('type', 'OptimWrapper')
 
-    def __call__(self, model: nn.Module) -> StagedOptimWrapper:
+    def __call__(self, model: ProtoPNet) -> StagedOptimWrapper:
         """Build the optimizers for a classifier, wrapped for distributed training or not."""
         model = unwrap_model(model)
         schedule = build_schedule(self.schedule, self.stages, model.head.tunes_last_layer)
@@ -94,10 +94,10 @@ class ProtoPNetOptimWrapperConstructor:
             if stage.solver is None:
                 wrappers[name] = self._build_wrapper(name, stage, model)
             else:
-                solvers[name] = self._build_solver(name, stage)
+                solvers[name] = self._build_solver(name, stage.solver)
         return StagedOptimWrapper(schedule, self.stages, trainable_groups(model), wrappers, solvers)
 
-    def _build_wrapper(self, name: str, stage: Stage, model: nn.Module) -> OptimWrapper:
+    def _build_wrapper(self, name: str, stage: Stage, model: ProtoPNet) -> OptimWrapper:
         params = stage_param_groups(name, stage, model)
         optimizer = OPTIMIZERS.build(dict(params=params, **(stage.optimizer or self.optimizer)))
         for group in optimizer.param_groups:
@@ -107,11 +107,11 @@ class ProtoPNetOptimWrapperConstructor:
         return OPTIM_WRAPPERS.build(dict(optimizer=optimizer, **copy.deepcopy(self.wrapper)))
 
     @staticmethod
-    def _build_solver(name: str, stage: Stage) -> Solver:
-        kind = stage.solver.get('type')
+    def _build_solver(name: str, solver: Mapping) -> Solver:
+        kind = solver.get('type')
         if isinstance(kind, str) and TASK_UTILS.get(kind) is None:
             raise InputError(
                 f'optim_wrapper.stages.{name}.solver.type={kind!r} is not registered in '
                 "MMPretrain's TASK_UTILS: name its module in custom_imports"
             )
-        return TASK_UTILS.build(stage.solver)
+        return TASK_UTILS.build(solver)

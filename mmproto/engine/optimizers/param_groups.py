@@ -5,6 +5,7 @@ from torch import nn
 
 from mmproto.engine.stage import GROUPS, Stage
 from mmproto.errors import InputError
+from mmproto.models import ProtoPNet
 from mmproto.models.backbones.layers import parameter_layers
 
 
@@ -15,7 +16,7 @@ def group_of(name: str) -> str:
     return name.split('.')[0]
 
 
-def trainable_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
+def trainable_groups(model: ProtoPNet) -> dict[str, list[nn.Parameter]]:
     """The parameters of a classifier that are not frozen, by the name of their group."""
     groups: dict[str, list[nn.Parameter]] = {name: [] for name in GROUPS}
     for name, parameter in model.named_parameters():
@@ -24,7 +25,7 @@ def trainable_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     return groups
 
 
-def stage_param_groups(name: str, stage: Stage, model: nn.Module) -> list[dict]:
+def stage_param_groups(name: str, stage: Stage, model: ProtoPNet) -> list[dict]:
     """PyTorch's parameter groups of a stage, each with the ``name`` of its group of the stage.
 
     With ``layer_decay`` the backbone has one for every layer, whose ``lr_scale`` its learning
@@ -45,7 +46,7 @@ def stage_param_groups(name: str, stage: Stage, model: nn.Module) -> list[dict]:
     for group, settings in stage.groups.items():
         options = dict(settings)
         frozen, decay = options.pop('frozen_layers', 0), options.pop('layer_decay', 1)
-        parts = {1: groups[group]}
+        parts: Mapping[float, list[nn.Parameter]] = {1: groups[group]}
         if frozen or decay != 1:
             place = f'optim_wrapper.stages.{name}.{group}'
             parts = _backbone_layers(place, model.backbone, frozen, decay)

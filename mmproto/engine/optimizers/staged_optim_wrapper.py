@@ -1,5 +1,6 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from typing import Any
 
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
@@ -7,8 +8,9 @@ from torch.utils.data import DataLoader
 
 from mmproto.engine.schedule import Schedule
 from mmproto.engine.stage import Stage
+from mmproto.models import ProtoPNet
 
-Solver = Callable[[nn.Module, DataLoader], dict[str, float]]
+Solver = Callable[[ProtoPNet, DataLoader], dict[str, float]]
 
 
 class StagedOptimWrapper(OptimWrapperDict):
@@ -40,7 +42,7 @@ class StagedOptimWrapper(OptimWrapperDict):
         self.solvers = solvers
         self.stage: str | None = None
 
-    def activate(self, stage: str, model: nn.Module, iterations: int) -> None:
+    def activate(self, stage: str, model: ProtoPNet, iterations: int) -> None:
         """Train the parameters of a stage and freeze the others, for one epoch.
 
         Args:
@@ -67,23 +69,23 @@ class StagedOptimWrapper(OptimWrapperDict):
             )
         return self.optim_wrappers[self.stage]
 
-    def update_params(self, loss: Tensor, *args, **kwargs) -> None:
+    def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Take a step of the active wrapper."""
         self.active.update_params(loss, *args, **kwargs)
 
-    def backward(self, loss: Tensor, **kwargs) -> None:
+    def backward(self, loss: Tensor, **kwargs: Any) -> None:
         """Propagate back with the active wrapper."""
         self.active.backward(loss, **kwargs)
 
-    def step(self, **kwargs) -> None:
+    def step(self, **kwargs: Any) -> None:
         """Step the active wrapper."""
         self.active.step(**kwargs)
 
-    def zero_grad(self, **kwargs) -> None:
+    def zero_grad(self, **kwargs: Any) -> None:
         """Clear the gradients of the active wrapper."""
         self.active.zero_grad(**kwargs)
 
-    def optim_context(self, model: nn.Module) -> AbstractContextManager:
+    def optim_context(self, model: ProtoPNet) -> AbstractContextManager:
         """The active wrapper's context for autocast and gradient accumulation."""
         return self.active.optim_context(model)
 

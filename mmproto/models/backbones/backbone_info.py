@@ -18,7 +18,7 @@ FAILURES = (AssertionError, RuntimeError)
 def declared_channels(backbone: nn.Module) -> int | None:
     """Channels of the last map as timm declares them, None for a backbone that does not say."""
     info = getattr(getattr(backbone, 'timm_model', None), 'feature_info', None)
-    return info.channels()[-1] if hasattr(info, 'channels') else None
+    return None if info is None or not hasattr(info, 'channels') else info.channels()[-1]
 
 
 def probed_channels(backbone: nn.Module) -> int:
@@ -105,8 +105,8 @@ def check_image_size(backbone: nn.Module, shape: tuple[int, int, int]) -> None:
 
 def _multiples_around(height: int, width: int, step: int = 32) -> list[tuple[int, int]]:
     """The next smaller and the next larger size in multiples of a step."""
-    smaller = tuple(max(step, side // step * step) for side in (height, width))
-    larger = tuple(-(-side // step) * step for side in (height, width))
+    smaller = max(step, height // step * step), max(step, width // step * step)
+    larger = -(-height // step) * step, -(-width // step) * step
     return [smaller, larger]
 
 

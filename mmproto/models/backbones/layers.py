@@ -1,6 +1,7 @@
 """Which layer of a backbone a parameter belongs to."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from torch import nn
 
@@ -29,9 +30,10 @@ def parameter_layers(backbone: nn.Module) -> dict[str, int]:
     """
     depths = _declared_depths(backbone)
     if depths is not None:
-        layers = {depth: layer for layer, depth in enumerate(sorted({*depths.values()}))}
-        return {name: layers[depth] for name, depth in depths.items()}
-    layers, layer = {}, -1
+        layer_of = {depth: layer for layer, depth in enumerate(sorted({*depths.values()}))}
+        return {name: layer_of[depth] for name, depth in depths.items()}
+    layers: dict[str, int] = {}
+    layer = -1
     for names, is_layer in _blocks(*_network(backbone)):
         layer += is_layer
         layers |= dict.fromkeys(names, max(layer, 0))
@@ -39,7 +41,7 @@ def parameter_layers(backbone: nn.Module) -> dict[str, int]:
     return {name: layers[name] for name, _ in backbone.named_parameters()}
 
 
-def _declared_depths(backbone: nn.Module) -> dict[str, int] | None:
+def _declared_depths(backbone: Any) -> dict[str, int] | None:
     """What MMPretrain says, None where it does not."""
     if not hasattr(backbone, 'get_layer_depth'):
         return None

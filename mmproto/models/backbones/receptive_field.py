@@ -1,6 +1,7 @@
 """The receptive field of VGG, ResNet and DenseNet, walked layer by layer."""
 
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -80,7 +81,7 @@ def _is_known(kind: type[nn.Module]) -> bool:
     return kind in KINDS or kind.__name__ in NAMED_KINDS.get(kind.__module__, ())
 
 
-def _window(layer: nn.Module) -> tuple[int, int, int]:
+def _window(layer: Any) -> tuple[int, int, int]:
     """Kernel, stride and padding of a layer; dilation widens the kernel."""
     kernel, stride, padding, dilation = (
         value if isinstance(value, int) else value[0]

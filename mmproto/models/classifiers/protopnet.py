@@ -1,4 +1,4 @@
-from typing import cast
+from typing import Any, cast
 
 from mmengine.model import is_model_wrapper
 from mmpretrain.models import ImageClassifier
@@ -28,7 +28,7 @@ class ProtoPNet(ImageClassifier):
 
     head: ProtoPNetHead
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if isinstance(self.neck, ProtoPNetAddOn):
             self.neck.fit_backbone(self.backbone)

@@ -1,18 +1,22 @@
 """Fits a head to a checkpoint whose head has another size."""
 
 import logging
+from typing import TYPE_CHECKING
 
 import torch
 from mmengine.logging import print_log
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmproto.errors import InputError
+
+if TYPE_CHECKING:
+    from mmproto.models.heads.protopnet_head import ProtoPNetHead
 
 # What a checkpoint with a head of ours has at least.
 NEEDED = {'prototype_vectors', 'last_layer.weight'}
 
 
-def fit_to_checkpoint(head: nn.Module, state: dict[str, Tensor], prefix: str) -> None:
+def fit_to_checkpoint(head: 'ProtoPNetHead', state: dict[str, Tensor], prefix: str) -> None:
     """Prepare a head and a checkpoint's state for loading, where their sizes differ.
 
     A pruned checkpoint has the classes of the config and fewer prototypes. The rule: if every
@@ -47,7 +51,7 @@ def fit_to_checkpoint(head: nn.Module, state: dict[str, Tensor], prefix: str) ->
     )
 
 
-def check_resumable(head: nn.Module, state: dict[str, Tensor], prefix: str) -> None:
+def check_resumable(head: 'ProtoPNetHead', state: dict[str, Tensor], prefix: str) -> None:
     """Raise an InputError for a checkpoint from which training cannot go on with this head."""
     saved = _entries(state, prefix)
     if not saved.keys() >= NEEDED or not (
@@ -65,7 +69,7 @@ def _entries(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
 
 
-def _fits(head: nn.Module, saved: dict[str, Tensor]) -> bool:
+def _fits(head: 'ProtoPNetHead', saved: dict[str, Tensor]) -> bool:
     """Whether everything can be loaded as it is; the class of a prototype may be missing."""
     own = head.state_dict()
     return all(
@@ -73,9 +77,9 @@ def _fits(head: nn.Module, saved: dict[str, Tensor]) -> bool:
     ) and _classes_fit(head, saved.get('prototype_class', head.prototype_class))
 
 
-def _classes_fit(head: nn.Module, prototype_class: Tensor) -> bool:
+def _classes_fit(head: 'ProtoPNetHead', prototype_class: Tensor) -> bool:
     """Whether prototypes have classes of the head; a head of prototypes without takes both."""
-    least = 0 if (head.prototype_class >= 0).all() else -1
+    least = 0 if bool((head.prototype_class >= 0).all()) else -1
     return least <= int(prototype_class.min()) and int(prototype_class.max()) < head.num_classes
 
 
@@ -96,7 +100,7 @@ def _shape_for(name: str, shape: torch.Size, count: int) -> tuple[int, ...]:
     return (count, *shape[1:]) if name.startswith('prototype_') else tuple(shape)
 
 
-def _differs_in_count_alone(head: nn.Module, saved: dict[str, Tensor]) -> bool:
+def _differs_in_count_alone(head: 'ProtoPNetHead', saved: dict[str, Tensor]) -> bool:
     own = head.state_dict()
     count = len(saved['prototype_vectors'])
     if saved.keys() != own.keys() or any(
@@ -106,7 +110,7 @@ def _differs_in_count_alone(head: nn.Module, saved: dict[str, Tensor]) -> bool:
     return _classes_fit(head, saved['prototype_class'])
 
 
-def _resize(head: nn.Module, count: int) -> None:
+def _resize(head: 'ProtoPNetHead', count: int) -> None:
     """Give the head room for that number of prototypes.
 
     The parameters stay the same objects: an optimizer that has them trains them on.

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmpretrain.evaluation import Accuracy
@@ -100,7 +101,7 @@ class ProtoPNetHead(ClsHead):
         self.register_buffer('prototype_distance', torch.full((count,), float('nan')))
         self.register_buffer('prototypes_are_patches', torch.tensor(False))
 
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         fit_to_checkpoint(self, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
 

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
@@ -74,7 +75,7 @@ class ProtoPNetLoss(nn.Module):
         }
 
 
-def _build_term(name: str, term: Mapping | LossTerm) -> LossTerm:
+def _build_term(name: str, term: Any) -> LossTerm:
     if name in FORMER_WEIGHTS:
         now = FORMER_WEIGHTS[name]
         raise InputError(

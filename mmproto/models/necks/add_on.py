@@ -81,7 +81,7 @@ class ProtoPNetAddOn(BaseModule):
         self.in_channels = in_channels
         self.add_on_layers = nn.Sequential(*LAYERS[self.kind](in_channels, self.out_channels))
         for layer in self.add_on_layers:
-            if isinstance(layer, nn.Conv2d):
+            if isinstance(layer, nn.Conv2d) and layer.bias is not None:
                 nn.init.kaiming_normal_(layer.weight, mode='fan_out', nonlinearity='relu')
                 nn.init.zeros_(layer.bias)
 

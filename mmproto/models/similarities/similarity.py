@@ -140,7 +140,7 @@ class Similarity(nn.Module):
 
     def patches(self, features: Tensor, prototypes: Tensor) -> Tensor:
         """Every patch (N, L, K), row-major, as prototypes are compared with it."""
-        return self.embed(unfold_patches(features, prototypes.shape[-2:]))
+        return self.embed(unfold_patches(features, (prototypes.shape[-2], prototypes.shape[-1])))
 
     def _compare(self, features: Tensor, prototypes: Tensor) -> Comparison:
         with true_fp32(features.device.type):
