@@ -127,7 +127,7 @@ def complaints(browser) -> list[str]:
 
 
 def requests(browser) -> set[str]:
-    """What was asked for since the page was opened, but for pictures inside the page."""
+    """What was asked for since the page was opened, but for images inside the page."""
     messages = (json.loads(entry['message'])['message'] for entry in browser.get_log('performance'))
     urls = (
         message['params']['request']['url']

@@ -45,7 +45,7 @@ def checkpoint_fixture(config, tmp_path_factory):
 
 
 def push_and_save(model, config, folder, names=()):
-    """What a training would leave, with the pictures of the push; the first classes renamed."""
+    """What a training would leave, with the images of the push; the first classes renamed."""
     dataloader = Runner.build_dataloader(config.push_dataloader)
     push_to(folder / 'prototypes' / 'epoch_1', model, dataloader, epoch=1)
     classes = [*names, *dataloader.dataset.metainfo['classes'][len(names) :]]

@@ -27,8 +27,8 @@ NUM_CLASSES = dict(cub=200, cub_full=200, cars=196, birds=12)
 
 
 @pytest.fixture(autouse=True)
-def pictures(tmp_path, monkeypatch):
-    """What the configs for pictures of one's own count the classes of: five here."""
+def images(tmp_path, monkeypatch):
+    """What the configs for images of one's own count the classes of: five here."""
     for name in 'abcde':
         (tmp_path / name).mkdir()
         for i in range(2):
@@ -65,7 +65,7 @@ def test_classes_and_data_fit_the_name(leaf):
 
 
 @pytest.mark.parametrize('leaf', ['protopnet/resnet34_folder.py', 'baseline/resnet34_folder.py'])
-def test_pictures_of_ones_own_say_how_many_classes_there_are(leaf, tmp_path):
+def test_images_of_ones_own_say_how_many_classes_there_are(leaf, tmp_path):
     cfg = load(leaf)
     assert cfg.model.head.num_classes == cfg.data_preprocessor.num_classes == 5
     train = cfg.train_dataloader.dataset.dataset

@@ -16,7 +16,7 @@ import mmproto
 from mmproto.model_index import index_root, register_models
 
 ROOT = Path(__file__).parents[1]
-# Configs for pictures of one's own count the classes in a folder, which an index has none of.
+# Configs for images of one's own count the classes in a folder, which an index has none of.
 CONFIGS = sorted(
     path
     for path in (ROOT / 'configs' / 'protopnet').glob('*.py')
@@ -64,7 +64,7 @@ def test_weights_that_there_are_not_are_warned_about():
 
 
 @pytest.mark.parametrize('name', ['protopnet_vgg19_cub_full', 'protopnet_vgg19_cub'])
-def test_a_picture_is_classified_by_a_models_name_and_checkpoint(tmp_path, name):
+def test_a_image_is_classified_by_a_models_name_and_checkpoint(tmp_path, name):
     small = dict(backbone=dict(pretrained=False, model_name='resnet10t'))
     model = mmpretrain.get_model(name, **small)
     checkpoint = tmp_path / 'model.pth'

@@ -66,7 +66,7 @@ class ArrayDataset(torch.utils.data.Dataset):
 
 @DATASETS.register_module()
 class NoisyDataset(ArrayDataset):
-    """Gives another picture each time, as augmentation does."""
+    """Gives another image each time, as augmentation does."""
 
     def __getitem__(self, index):
         sample = super().__getitem__(index)
@@ -88,7 +88,7 @@ class GreyDataset(ArrayDataset):
 
 @DATASETS.register_module()
 class UnevenDataset(ArrayDataset):
-    """Its third picture is smaller."""
+    """Its third image is smaller."""
 
     def __getitem__(self, index):
         sample = super().__getitem__(index)

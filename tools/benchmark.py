@@ -2,7 +2,7 @@
 """Time a push, the steps of the stages, and explanations, each against the least it could take.
 
 A push is timed against a bare forward pass, a step of each stage against a linear head's, and
-explaining pictures against MMPretrain's inferencer, which predicts, and writing the same sheets.
+explaining images against MMPretrain's inferencer, which predicts, and writing the same sheets.
 
 Everything is measured in turn, in one run, on random images held in memory; the ratios of the
 medians are what to quote.
@@ -38,7 +38,7 @@ EXPLAINED = 100
 
 
 class RandomImages(Dataset):
-    """Random pictures of every class in turn."""
+    """Random images of every class in turn."""
 
     def __init__(self, count, classes, size):
         self.images = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8)
@@ -177,8 +177,8 @@ def time_explanations(args, model, dataset, folder):
     write_prototypes(model, nearest, dataset, folder / 'prototypes')
     files = [str(folder / f'{number}.jpg') for number in range(EXPLAINED)]
     for number, file in enumerate(files):
-        picture = dataset[number % len(dataset)]['inputs'].permute(1, 2, 0).numpy()
-        cv2.imwrite(file, cv2.blur(picture, (9, 9)))
+        image = dataset[number % len(dataset)]['inputs'].permute(1, 2, 0).numpy()
+        cv2.imwrite(file, cv2.blur(image, (9, 9)))
     predict = ImageClassificationInferencer(model)
     explain = ProtoPNetInferencer(model, prototypes=folder / 'prototypes')
     batch = dict(batch_size=args.batch_size)
@@ -240,7 +240,7 @@ def main():
     report('A training step', time_steps(args, model, baseline, dataset))
     with tempfile.TemporaryDirectory() as folder:
         seconds = time_explanations(args, model, dataset, Path(folder))
-    report(f'Explaining {EXPLAINED} pictures', seconds)
+    report(f'Explaining {EXPLAINED} images', seconds)
 
 
 if __name__ == '__main__':

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Lay the prototypes that a push has written out on one picture, a row a class."""
+"""Lay the prototypes that a push has written out on one image, a row a class."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('folder', help='what a push has written, e.g. .../prototypes/epoch_71')
-    parser.add_argument('--out', required=True, metavar='FILE.png', help='the picture')
+    parser.add_argument('--out', required=True, metavar='FILE.png', help='the image')
     parser.add_argument('--classes', type=int, help='how many classes to show; all by default')
     return parser.parse_args()
 

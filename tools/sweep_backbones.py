@@ -153,7 +153,7 @@ HEADER = ('family', 'model', 'input', 'map', 'stride', 'parameters', 'push')
 
 
 class RandomImages(Dataset):
-    """A few random pictures of every class in turn."""
+    """A few random images of every class in turn."""
 
     def __init__(self, size):
         self.images = torch.randint(0, 256, (IMAGES, 3, size, size), dtype=torch.uint8)

@@ -1,4 +1,4 @@
-# What a ProtoPNet on pictures of your own is compared with.
+# What a ProtoPNet on images of your own is compared with.
 _base_ = [
     '../_base_/models/baseline_timm.py',
     '../_base_/datasets/folder.py',

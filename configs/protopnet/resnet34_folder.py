@@ -1,4 +1,4 @@
-# Pictures of your own: set data_root, the classes follow from it. See docs/your_data.md.
+# Images of your own: set data_root, the classes follow from it. See docs/your_data.md.
 _base_ = [
     '../_base_/models/protopnet_timm.py',
     '../_base_/datasets/folder.py',

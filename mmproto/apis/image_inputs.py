@@ -40,7 +40,7 @@ def unique_names(images: Sequence[ImageInput]) -> list[str]:
     """Name each image by its file, numbered where two are alike."""
     names = [INDEX]
     for i, image in enumerate(images):
-        stem = Path(image).stem[:LONGEST_NAME] if isinstance(image, str) else f'picture_{i}'
+        stem = Path(image).stem[:LONGEST_NAME] if isinstance(image, str) else f'image_{i}'
         name, number = stem, 2
         while name in names:
             name, number = f'{stem}_{number}', number + 1

@@ -4,9 +4,9 @@ from mmproto.apis.image_reader import ImageReader
 from mmproto.models import ProtoPNet
 from mmproto.visualization.prototype_images import (
     Gallery,
-    NoPictures,
-    SavedPictures,
-    TrainingPictures,
+    NoImages,
+    SavedImages,
+    TrainingImages,
     find_saved,
     push_folders,
 )
@@ -33,9 +33,9 @@ def find_gallery(
         InputError: If the folder is none of a push, or of the push of another model.
     """
     if folder is not None:
-        return SavedPictures(model.head, Path(folder))
+        return SavedImages(model.head, Path(folder))
     saved = find_saved(model.head, push_folders(Path(checkpoint))) if checkpoint else None
     if saved is not None:
         return saved
     dataset = reader.dataset('push_dataloader')
-    return TrainingPictures(model, dataset, attribution) if len(dataset) else NoPictures()
+    return TrainingImages(model, dataset, attribution) if len(dataset) else NoImages()

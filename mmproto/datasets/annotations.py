@@ -1,4 +1,4 @@
-"""Lists of pictures: a text file with a line `path label` for each of them."""
+"""Lists of images: a text file with a line `path label` for each of them."""
 
 import os
 import os.path as osp
@@ -11,7 +11,7 @@ ANNOTATIONS = 'annotations.txt'
 
 
 def annotation_path(data_root: str, ann_file: str) -> str:
-    """The list of pictures: `ann_file`, or annotations.txt if there is one; '' for none."""
+    """The list of images: `ann_file`, or annotations.txt if there is one; '' for none."""
     path = osp.join(data_root, ann_file or ANNOTATIONS)
     if osp.isfile(path):
         return path
@@ -29,39 +29,39 @@ def read_lines(path: str) -> list[str]:
 
 
 def read_annotations(path: str) -> list[tuple[str, str, int]]:
-    """Where it stands ('file, line n'), picture and label of every line `path label`."""
+    """Where it stands ('file, line n'), image and label of every line `path label`."""
     rows = []
     for n, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         where = f'{path}, line {n}'
-        picture, _, label = line.strip().rpartition(' ')
-        if not (picture and label.isdecimal()):
+        image, _, label = line.strip().rpartition(' ')
+        if not (image and label.isdecimal()):
             raise InputError(
                 f"{where}: expected 'path label', the label a whole number from 0 on, but found "
                 f'{line!r}; correct the line'
             )
-        rows.append((where, picture.strip(), int(label)))
+        rows.append((where, image.strip(), int(label)))
     if not rows:
-        raise InputError(f'{path} lists no picture; give one line "path label" for each')
+        raise InputError(f'{path} lists no image; give one line "path label" for each')
     return rows
 
 
-def named_pictures(path: str, folder: str) -> dict[str, int]:
-    """Label of every listed picture by its path below `folder`, the same for every spelling.
+def named_images(path: str, folder: str) -> dict[str, int]:
+    """Label of every listed image by its path below `folder`, the same for every spelling.
 
     Raises:
-        InputError: A line is broken, or its picture is missing, was listed before, or is given
+        InputError: A line is broken, or its image is missing, was listed before, or is given
             by an absolute path out of the folder, by which each machine would split differently.
     """
     labels = {}
-    for where, picture, label in read_annotations(path):
-        name = osp.relpath(osp.join(folder, picture), folder).replace(os.sep, '/')
-        if osp.isabs(picture) and name.startswith('../'):
-            raise InputError(f'{where}: {picture} is not in {folder}; give a path below that')
+    for where, image, label in read_annotations(path):
+        name = osp.relpath(osp.join(folder, image), folder).replace(os.sep, '/')
+        if osp.isabs(image) and name.startswith('../'):
+            raise InputError(f'{where}: {image} is not in {folder}; give a path below that')
         if not osp.isfile(osp.join(folder, name)):
             raise InputError(
-                f'{where}: there is no picture {osp.join(folder, name)}; correct the line'
+                f'{where}: there is no image {osp.join(folder, name)}; correct the line'
             )
         if name in labels:
             raise InputError(f'{where}: {name} was listed before; keep one of the two lines')
@@ -87,7 +87,7 @@ def annotated_classes(data_root: str, path: str) -> tuple[str, ...]:
     for label in range(count):
         if label not in labels:
             name = label if names is None else names[label]
-            raise InputError(f'{path}: no picture has label {label} ({name}); add one')
+            raise InputError(f'{path}: no image has label {label} ({name}); add one')
     names = names or tuple(map(str, range(count)))
     if len(names) < 2:
         raise InputError(f'{path} has one class only, but at least two are needed')

@@ -13,7 +13,7 @@ from mmproto.errors import InputError
 
 PROBED_IMAGES = 8
 PROBES = 3
-# What Pillow's readers raise for a file that is no picture, broken or truncated.
+# What Pillow's readers raise for a file that is no image, broken or truncated.
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
@@ -79,7 +79,7 @@ def check_in_order(dataloader: DataLoader) -> None:
 
 
 def check_not_augmented(dataset: ImageDataset) -> None:
-    """Raise an InputError for a push set that gives another picture each time it is asked."""
+    """Raise an InputError for a push set that gives another image each time it is asked."""
     for index in np.linspace(0, len(dataset) - 1, PROBED_IMAGES).astype(int):
         images: Sequence[torch.Tensor] = [dataset[int(index)]['inputs'] for _ in range(PROBES)]
         if not all(torch.equal(images[0], image) for image in images[1:]):

@@ -1,4 +1,4 @@
-"""Anybody's pictures: a folder of class folders, or a list of pictures with their labels."""
+"""Anybody's images: a folder of class folders, or a list of images with their labels."""
 
 import hashlib
 import os
@@ -15,15 +15,12 @@ from mmproto.datasets.annotations import (
     ANNOTATIONS,
     annotated_classes,
     annotation_path,
-    named_pictures,
+    named_images,
 )
 from mmproto.datasets.checks import UNREADABLE
 from mmproto.errors import InputError
 
-ADVICE = (
-    'set data_root to the folder of your pictures: --cfg-options data_root=FOLDER, or '
-    'DATA_ROOT=FOLDER in the environment'
-)
+ADVICE = 'set data_root, or DATA_ROOT in the environment, to the folder of your images'
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.pgm', '.bmp', '.tif', '.tiff', '.webp')
 # Which folder of a data set that is split already is which split, the first that is there.
 FOLDERS = dict(train=('train',), val=('val', 'test'), test=('test', 'val'))
@@ -32,8 +29,8 @@ SPLITS = (*FOLDERS, 'all')
 REFUSED = ('extensions', 'filter_cfg', 'with_label')
 
 
-class Picture(NamedTuple):
-    """A picture's path, its label, and its name, by which the split is drawn."""
+class LabelledImage(NamedTuple):
+    """A image's path, its label, and its name, by which the split is drawn."""
 
     path: str
     label: int
@@ -41,7 +38,7 @@ class Picture(NamedTuple):
 
 
 def folder_classes(data_root: str, ann_file: str = '') -> tuple[str, ...]:
-    """The names of the classes of a :class:`FolderDataset`, by label; reads no picture.
+    """The names of the classes of a :class:`FolderDataset`, by label; reads no image.
 
     .. code:: python
 
@@ -49,7 +46,7 @@ def folder_classes(data_root: str, ann_file: str = '') -> tuple[str, ...]:
 
     Args:
         data_root: The folder, as for the data set.
-        ann_file: The list of pictures, as for the data set.
+        ann_file: The list of images, as for the data set.
 
     Raises:
         InputError: The folder is missing or has fewer than two classes, or a line is broken.
@@ -64,12 +61,12 @@ def folder_classes(data_root: str, ann_file: str = '') -> tuple[str, ...]:
     if len(classes) < 2:
         raise InputError(
             f'{folder} has {len(classes)} class folders, but at least two are needed, each with '
-            f'the pictures of one class, or an {ANNOTATIONS}; {ADVICE}'
+            f'the images of one class, or an {ANNOTATIONS}; {ADVICE}'
         )
     return classes
 
 
-def picture_scale(text: str) -> tuple[int, int]:
+def image_scale(text: str) -> tuple[int, int]:
     """Width and height out of '320x256', what the SCALE of the environment is.
 
     Raises:
@@ -108,15 +105,15 @@ def split_folders(data_root: str) -> dict[str, str]:
     for folder in folders.values():
         if not subfolders(folder):
             raise InputError(
-                f'{folder} has no class folders, but {data_root}/train has: sort its pictures '
+                f'{folder} has no class folders, but {data_root}/train has: sort its images '
                 'into such folders, or move it away'
             )
     return folders
 
 
-def find_pictures(folder: str, classes: tuple[str, ...]) -> list[Picture]:
-    """The pictures of a folder of class folders, at any depth of these, but for hidden ones."""
-    pictures = []
+def find_images(folder: str, classes: tuple[str, ...]) -> list[LabelledImage]:
+    """The images of a folder of class folders, at any depth of these, but for hidden ones."""
+    images = []
     for name in subfolders(folder):
         if name not in classes:
             raise InputError(f'{folder}/{name} is a class that the training set has not')
@@ -129,25 +126,25 @@ def find_pictures(folder: str, classes: tuple[str, ...]) -> list[Picture]:
         found = [path for path in found if '/.' not in path]
         if not found:
             raise InputError(
-                f'the class folder {folder}/{name} has no pictures ({", ".join(EXTENSIONS)}): '
+                f'the class folder {folder}/{name} has no images ({", ".join(EXTENSIONS)}): '
                 'add some or remove the folder'
             )
         label = classes.index(name)
-        pictures += [Picture(osp.join(folder, path), label, path) for path in sorted(found)]
-    return pictures
+        images += [LabelledImage(osp.join(folder, path), label, path) for path in sorted(found)]
+    return images
 
 
 def held_out(
-    pictures: Iterable[Picture], classes: tuple[str, ...], share: float, seed: int
+    images: Iterable[LabelledImage], classes: tuple[str, ...], share: float, seed: int
 ) -> set[str]:
-    """The names of the pictures to validate with: of every class a share, at least one.
+    """The names of the images to validate with: of every class a share, at least one.
 
-    A picture's place in the draw is a hash of its name and the seed: whatever the order, the
-    machine or the process, the split is the same, and hardly changes when pictures are added.
+    A image's place in the draw is a hash of its name and the seed: whatever the order, the
+    machine or the process, the split is the same, and hardly changes when images are added.
     """
     names: list[list[str]] = [[] for _ in classes]
-    for picture in pictures:
-        names[picture.label].append(picture.name)
+    for image in images:
+        names[image.label].append(image.name)
     drawn = set()
     for of_class, class_name in zip(names, classes):
         if len(of_class) < 2:
@@ -169,30 +166,30 @@ def is_readable(path: str) -> bool:
         return False
 
 
-def check_readable(pictures: list[Picture]) -> None:
-    """Raise an InputError that names the pictures that cannot be read."""
+def check_readable(images: list[LabelledImage]) -> None:
+    """Raise an InputError that names the images that cannot be read."""
     with ThreadPoolExecutor() as pool:
-        readable = list(pool.map(is_readable, [picture.path for picture in pictures]))
-    broken = [picture.path for picture, good in zip(pictures, readable) if not good]
+        readable = list(pool.map(is_readable, [image.path for image in images]))
+    broken = [image.path for image, good in zip(images, readable) if not good]
     if broken:
         raise InputError(
-            f'{len(broken)} of {len(pictures)} files cannot be read as pictures: '
+            f'{len(broken)} of {len(images)} files cannot be read as images: '
             f'{", ".join(broken[:5])}{", ..." if len(broken) > 5 else ""}; remove or convert them'
         )
 
 
 @DATASETS.register_module()
 class FolderDataset(CustomDataset):
-    """Pictures of one's own, with a seeded validation split held out of them.
+    """Images of one's own, with a seeded validation split held out of them.
 
     What `data_root` may be, the first that fits:
 
-    - a folder with `annotations.txt`, a line `path label` for each picture, the path below
+    - a folder with `annotations.txt`, a line `path label` for each image, the path below
       `data_root` (or `data_prefix` in it) and the label a number from 0 on;
       `classes.txt` beside it may name the classes, one a line;
     - a folder with `train` and `val`, or `test`, or both, each with class folders: these are the
       splits, and where one of `val` and `test` is not there the other stands in for it;
-    - a folder of class folders: of every class `val_share` of the pictures, drawn by `seed`, are
+    - a folder of class folders: of every class `val_share` of the images, drawn by `seed`, are
       'val' as well as 'test', and all others 'train'.
 
     Args:
@@ -200,14 +197,14 @@ class FolderDataset(CustomDataset):
         ann_file (str): Another name for annotations.txt. Defaults to ''.
         split (str): 'train', 'val', 'test' or 'all'. Defaults to 'train'.
         val_share (float): Share of every class that is held out where the data is not split yet;
-            a class keeps at least one picture on each side. Defaults to 0.2.
+            a class keeps at least one image on each side. Defaults to 0.2.
         seed (int): Another seed, another split. Defaults to 0.
         **kwargs: As for :class:`mmpretrain.datasets.CustomDataset`, but `extensions`,
-            `filter_cfg` and `with_label` are refused, `data_prefix` is for a list of pictures
+            `filter_cfg` and `with_label` are refused, `data_prefix` is for a list of images
             only, and `classes`, in `metainfo` or not, have to be those of the data, in order.
 
     Raises:
-        InputError: A folder, a class or a picture is missing, a file is no picture, a class has
+        InputError: A folder, a class or an image is missing, a file is no image, a class has
             too few of them, a line is broken, or a setting cannot be heeded. The message names it.
 
     Example:
@@ -238,7 +235,7 @@ class FolderDataset(CustomDataset):
         super().__init__(data_root=data_root, ann_file=ann_file, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Finds and checks the pictures of the split."""
+        """Finds and checks the images of the split."""
         classes = folder_classes(self.data_root, self.given_list)
         given = self._metainfo.setdefault('classes', classes)
         if tuple(given) != classes:
@@ -246,15 +243,15 @@ class FolderDataset(CustomDataset):
                 f'dataset.classes={given}: the data in {self.data_root} has the classes {classes}, '
                 'which give the labels in this order; remove the setting'
             )
-        pictures = self._pictures(classes)
-        check_readable(pictures)
-        return [dict(img_path=picture.path, gt_label=picture.label) for picture in pictures]
+        images = self._images(classes)
+        check_readable(images)
+        return [dict(img_path=image.path, gt_label=image.label) for image in images]
 
-    def _pictures(self, classes: tuple[str, ...]) -> list[Picture]:
+    def _images(self, classes: tuple[str, ...]) -> list[LabelledImage]:
         annotations = annotation_path(self.data_root, self.given_list)
         if not annotations and osp.normpath(self.img_prefix) != osp.normpath(self.data_root):
             raise InputError(
-                f'dataset.data_prefix={self.img_prefix}: it is for a list of pictures only; set '
+                f'dataset.data_prefix={self.img_prefix}: it is for a list of images only; set '
                 'data_root to the folder of the class folders'
             )
         folders = {} if annotations else split_folders(self.data_root)
@@ -262,18 +259,16 @@ class FolderDataset(CustomDataset):
             chosen = dict.fromkeys(
                 folder for split, folder in folders.items() if self.split in (split, 'all')
             )
-            return [picture for folder in chosen for picture in find_pictures(folder, classes)]
-        if annotations:
-            pictures = self._listed(annotations)
-        else:
-            pictures = find_pictures(self.data_root, classes)
+            return [image for folder in chosen for image in find_images(folder, classes)]
+        images = self._listed(annotations) if annotations else find_images(self.data_root, classes)
         if self.split == 'all':
-            return pictures
-        drawn = held_out(pictures, classes, self.val_share, self.seed)
-        return [p for p in pictures if (p.name in drawn) == (self.split != 'train')]
+            return images
+        drawn = held_out(images, classes, self.val_share, self.seed)
+        return [p for p in images if (p.name in drawn) == (self.split != 'train')]
 
-    def _listed(self, annotations: str) -> list[Picture]:
-        labels = named_pictures(annotations, self.img_prefix)
+    def _listed(self, annotations: str) -> list[LabelledImage]:
+        labels = named_images(annotations, self.img_prefix)
         return [
-            Picture(osp.join(self.img_prefix, name), label, name) for name, label in labels.items()
+            LabelledImage(osp.join(self.img_prefix, name), label, name)
+            for name, label in labels.items()
         ]

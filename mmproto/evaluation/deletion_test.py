@@ -48,7 +48,7 @@ def marked_pixels(activation: np.ndarray, fraction: float, rng: np.random.Genera
 
 
 def random_box(size: tuple[int, int], fraction: float, rng: np.random.Generator) -> np.ndarray:
-    """A box somewhere in a image.
+    """A box somewhere in an image.
 
     Args:
         size: Height and width of the image; the box has its shape.

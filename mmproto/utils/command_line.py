@@ -87,7 +87,7 @@ def explainer_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--prototypes',
         metavar='DIR',
-        help='pictures that the push has written; looked for beside the checkpoint by default',
+        help='images that the push has written; looked for beside the checkpoint by default',
     )
     return parser
 

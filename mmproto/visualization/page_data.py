@@ -14,7 +14,7 @@ THUMBNAIL = 160
 
 def prototype_thumbnails(gallery: Gallery, prototype: int) -> dict[str, np.ndarray] | None:
     """The images of a prototype, no larger than a page shows them; None if there are none."""
-    images = gallery.pictures(prototype)
+    images = gallery.images(prototype)
     if images is None:
         return None
     return {name: thumbnail(getattr(images, name), THUMBNAIL) for name in ('image', 'crop', 'heat')}

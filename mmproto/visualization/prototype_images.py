@@ -1,4 +1,4 @@
-"""What the prototypes look like: the pictures of a push, or else the training images."""
+"""What the prototypes look like: the images of a push, or else the training images."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -22,8 +22,8 @@ from mmproto.visualization.drawing import draw_box, heat_map
 
 
 @dataclass(frozen=True)
-class PrototypePictures:
-    """Pictures (height, width, 3) of a prototype, uint8, in BGR order.
+class PrototypeImages:
+    """Images (height, width, 3) of a prototype, uint8, in BGR order.
 
     Attributes:
         image: The training image that it is a patch of, with a box around the patch.
@@ -37,12 +37,12 @@ class PrototypePictures:
 
 
 class Gallery(Protocol):
-    """Pictures of the prototypes; ``origin`` says in a sentence where they come from."""
+    """Images of the prototypes; ``origin`` says in a sentence where they come from."""
 
     origin: str
 
-    def pictures(self, prototype: int) -> PrototypePictures | None:
-        """The pictures of a prototype, None if there are none."""
+    def images(self, prototype: int) -> PrototypeImages | None:
+        """The images of a prototype, None if there are none."""
 
     def path(self, prototype: int) -> str | None:
         """The file of the training image that it is a patch of, if it is known."""
@@ -59,8 +59,8 @@ def patch_keys(head: ProtoPNetHead) -> list[tuple]:
     return [(label, image, *location, distance) for label, image, location, distance in rows]
 
 
-class SavedPictures:
-    """The pictures that a push has written.
+class SavedImages:
+    """The images that a push has written.
 
     They are found by class, patch and distance, not by number, so that pruning does not mix them.
 
@@ -95,22 +95,22 @@ class SavedPictures:
         if not any(folder.glob('*_crop.jpg')):
             raise InputError(f'{folder} has no images of the prototypes any more')
         self.folder = folder
-        self.origin = f'Prototypes are shown by the pictures saved at the push, in {folder}.'
+        self.origin = f'Prototypes are shown by the images saved at the push, in {folder}.'
 
-    def pictures(self, prototype: int) -> PrototypePictures | None:
+    def images(self, prototype: int) -> PrototypeImages | None:
         """Read them; None if they are gone."""
         stem = f'{self.folder}/{self.records[prototype]["prototype"]:05d}'
         image, crop, heat = (cv2.imread(f'{stem}_{part}.jpg') for part in ('image', 'crop', 'heat'))
         if image is None or crop is None or heat is None:
             return None
-        return PrototypePictures(image, crop, heat)
+        return PrototypeImages(image, crop, heat)
 
     def path(self, prototype: int) -> str | None:
         """As the push noted it."""
         return self.records[prototype]['image']
 
 
-class TrainingPictures:
+class TrainingImages:
     """The training images themselves, each run through the network once more.
 
     Args:
@@ -129,7 +129,7 @@ class TrainingPictures:
         self.attribution = find_attribution(attribution)
 
     @torch.no_grad()
-    def pictures(self, prototype: int) -> PrototypePictures | None:
+    def images(self, prototype: int) -> PrototypeImages | None:
         """Draw them; None if the data set has not the image that the prototype is a patch of."""
         head = self.model.head
         index = int(head.prototype_image[prototype])
@@ -153,22 +153,22 @@ class TrainingPictures:
         return self.dataset.get_data_info(index).get('img_path') if known else None
 
 
-class NoPictures:
-    """For a model whose training images are gone, and the pictures of its push as well."""
+class NoImages:
+    """For a model whose training images are gone, and the images of its push as well."""
 
     origin = (
-        'There are no pictures of the prototypes: the pictures of the push are not beside the '
+        'There are no images of the prototypes: the images of the push are not beside the '
         "checkpoint, and the config's push_dataloader finds no training images."
     )
 
-    def pictures(self, prototype: int) -> None:
+    def images(self, prototype: int) -> None:
         """None."""
 
     def path(self, prototype: int) -> None:
         """None."""
 
 
-def draw_prototype(image: np.ndarray, activation: np.ndarray, box: Box) -> PrototypePictures:
+def draw_prototype(image: np.ndarray, activation: np.ndarray, box: Box) -> PrototypeImages:
     """Draw a prototype.
 
     Args:
@@ -176,7 +176,7 @@ def draw_prototype(image: np.ndarray, activation: np.ndarray, box: Box) -> Proto
         activation: Similarity of every pixel to it (height, width).
         box: The part of the image that it is.
     """
-    return PrototypePictures(
+    return PrototypeImages(
         image=draw_box(image, box),
         crop=image[box.top : box.bottom, box.left : box.right],
         heat=heat_map(image, activation),
@@ -184,23 +184,23 @@ def draw_prototype(image: np.ndarray, activation: np.ndarray, box: Box) -> Proto
 
 
 def to_bgr(inputs: torch.Tensor) -> np.ndarray:
-    """An input (C, H, W), uint8, as a picture (H, W, 3) in OpenCV's order."""
+    """An input (C, H, W), uint8, as an image (H, W, 3) in OpenCV's order."""
     image = np.ascontiguousarray(inputs.permute(1, 2, 0).numpy())
     return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.shape[2] == 1 else image
 
 
 def push_folders(checkpoint: Path) -> Iterator[Path]:
-    """Folders beside a checkpoint in which a push may have left pictures, the latest first."""
+    """Folders beside a checkpoint in which a push may have left images, the latest first."""
     beside = checkpoint.parent
     yield from (checkpoint.with_name(f'{checkpoint.stem}_prototypes'), beside / 'prototypes')
     yield from reversed(epoch_folders(beside).values())
 
 
-def find_saved(head: ProtoPNetHead, folders: Iterable[Path]) -> SavedPictures | None:
+def find_saved(head: ProtoPNetHead, folders: Iterable[Path]) -> SavedImages | None:
     """The first of the folders that shows this head's prototypes."""
     for folder in folders:
         try:
-            return SavedPictures(head, folder)
+            return SavedImages(head, folder)
         except InputError:
             continue
     return None

@@ -1,4 +1,4 @@
-"""Lays the prototypes of a push out on one picture: a row a class, a column a prototype."""
+"""Lays the prototypes of a push out on one image: a row a class, a column a prototype."""
 
 import json
 from itertools import groupby

@@ -122,7 +122,7 @@ def _all_patches(report: ModelReport) -> Iterator[ImagePatch]:
 
 
 def _prototype_images(gallery: Gallery, prototype: int, thumbnails: Thumbnails) -> Addresses:
-    images = gallery.pictures(prototype)
+    images = gallery.images(prototype)
     if images is None:
         return None
     sides = dict(crop=CROP, image=IMAGE, heat=IMAGE)

@@ -33,7 +33,7 @@ def test_what_is_no_image_is_refused(folder, wrong):
 
 
 def test_no_two_names_are_alike():
-    files = ['x/a.png', 'y/a.jpg', 'index.png', ARRAY, 'picture_3.png', 'n' * 200 + '.png']
+    files = ['x/a.png', 'y/a.jpg', 'index.png', ARRAY, 'image_3.png', 'n' * 200 + '.png']
     names = unique_names(files)
-    assert names == ['a', 'a_2', 'index_2', 'picture_3', 'picture_3_2', 'n' * 100]
+    assert names == ['a', 'a_2', 'index_2', 'image_3', 'image_3_2', 'n' * 100]
     assert all(Path(name).name == name for name in names)

@@ -24,7 +24,7 @@ from tests.pushed_birds import (
 
 @pytest.fixture(scope='module')
 def checkpoint(config, tmp_path_factory):
-    """A pushed model, as a training would leave it, with the pictures of the push."""
+    """A pushed model, as a training would leave it, with the images of the push."""
     torch.manual_seed(0)
     return push_and_save(get_model(config), config, tmp_path_factory.mktemp('work'))
 
@@ -42,7 +42,7 @@ def photo(tmp_path):
     return str(path)
 
 
-def images(birds, count):
+def bird_images(birds, count):
     return sorted(map(str, (birds / 'images').glob('*/*.jpg')))[:count]
 
 
@@ -63,10 +63,10 @@ def test_it_predicts_what_the_model_predicts(inferencer, config, birds):
 
 def test_everything_is_written_for_every_image(inferencer, birds, photo, tmp_path):
     out = tmp_path / 'new' / 'why'
-    pictures = [*images(birds, 2), photo, photo, np.zeros((30, 40, 3), np.uint8)]
-    results = inferencer(pictures, out_dir=out)
+    images = [*bird_images(birds, 2), photo, photo, np.zeros((30, 40, 3), np.uint8)]
+    results = inferencer(images, out_dir=out)
     names = [result['explanation'].name for result in results]
-    assert names[2:] == ['photo', 'photo_2', 'picture_4']
+    assert names[2:] == ['photo', 'photo_2', 'image_4']
     assert {path.name for path in out.iterdir()} == {
         'index.html', *(f'{name}.{kind}' for name in names for kind in ('html', 'png', 'json'))
     }  # fmt: skip
@@ -90,7 +90,7 @@ def test_everything_is_written_for_every_image(inferencer, birds, photo, tmp_pat
             sheet.load()
         page = (out / f'{name}.html').read_text()
         assert 'role="alert"' not in page
-        assert str(Path('prototypes/epoch_1')) in page  # where the pictures come from
+        assert str(Path('prototypes/epoch_1')) in page  # where the images come from
         assert page.count('data:image/jpeg;base64,') > 20
 
 
@@ -156,7 +156,7 @@ def test_wrong_input_is_named_and_leaves_nothing(
     inferencer, birds, tmp_path, monkeypatch, given, settings, message
 ):
     monkeypatch.chdir(tmp_path)
-    good = Path(images(birds, 1)[0]).read_bytes()
+    good = Path(bird_images(birds, 1)[0]).read_bytes()
     Path('good.jpg').write_bytes(good)
     Path('half.jpg').write_bytes(good[: len(good) // 2])
     Path('text.jpg').write_text('words')
@@ -174,8 +174,8 @@ def test_a_model_that_has_moved_says_so_on_every_page(config, checkpoint, birds,
     state['state_dict']['head.prototypes_are_patches'].fill_(False)
     moved = checkpoint.with_name('moved.pth')
     torch.save(state, moved)
-    pictures = images(birds, 2)
-    ProtoPNetInferencer(config, str(moved))(pictures, out_dir=tmp_path)
+    images = bird_images(birds, 2)
+    ProtoPNetInferencer(config, str(moved))(images, out_dir=tmp_path)
     for page in tmp_path.glob('*.html'):
         assert 'no training patches any more' in page.read_text()
         assert 'role="alert"' in page.read_text()
@@ -183,9 +183,9 @@ def test_a_model_that_has_moved_says_so_on_every_page(config, checkpoint, birds,
         assert 'no training patches' in json.loads(figures.read_text())['warning']
 
 
-def test_a_model_that_was_never_pushed_has_no_pictures(config, birds, tmp_path):
+def test_a_model_that_was_never_pushed_has_no_images(config, birds, tmp_path):
     inferencer = ProtoPNetInferencer(get_model(config))
-    inferencer(images(birds, 1), out_dir=tmp_path)
+    inferencer(bird_images(birds, 1), out_dir=tmp_path)
     page = next(tmp_path.glob('*.html')).read_text()
     assert 'have never been pushed' in page
     assert 'no image' in page
@@ -198,11 +198,11 @@ def test_training_images_are_not_needed(config, checkpoint, photo, tmp_path):
     inferencer = ProtoPNetInferencer(gone, str(checkpoint))
     inferencer(photo, out_dir=tmp_path / 'out')
     page = (tmp_path / 'out' / 'photo.html').read_text()
-    assert 'pictures saved at the push' in page
+    assert 'images saved at the push' in page
     assert 'no image<' not in page
 
 
-def test_without_the_pictures_of_the_push_training_images_are_used(
+def test_without_the_images_of_the_push_training_images_are_used(
     config, checkpoint, photo, tmp_path
 ):
     alone = tmp_path / 'alone.pth'
@@ -263,7 +263,7 @@ def test_the_training_images_have_the_boxes_of_the_attribution(config, checkpoin
     alone = tmp_path / 'alone.pth'
     alone.write_bytes(checkpoint.read_bytes())
     plain, other = (
-        ProtoPNetInferencer(config, str(alone), attribution=name).gallery.pictures(0)
+        ProtoPNetInferencer(config, str(alone), attribution=name).gallery.images(0)
         for name in ('upsampling', 'integrated_gradients')
     )
     assert not np.array_equal(plain.heat, other.heat)

@@ -1,4 +1,4 @@
-"""Stanford Cars on a few small pictures in both of its layouts, and its config."""
+"""Stanford Cars on a few small images in both of its layouts, and its config."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The CUB data set on a folder of five small pictures in CUB's layout, and its configs."""
+"""The CUB data set on a folder of five small images in CUB's layout, and its configs."""
 
 from pathlib import Path
 

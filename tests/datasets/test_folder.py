@@ -1,4 +1,4 @@
-"""A folder of anybody's pictures: what is found, how it is split, and what is answered."""
+"""A folder of anybody's images: what is found, how it is split, and what is answered."""
 
 import os
 import subprocess
@@ -16,10 +16,10 @@ from PIL import Image
 
 from mmproto.datasets.folder import (
     FolderDataset,
-    Picture,
+    LabelledImage,
     folder_classes,
     held_out,
-    picture_scale,
+    image_scale,
 )
 from mmproto.errors import InputError
 
@@ -33,7 +33,7 @@ def draw(path, size=(9, 7)):
 
 
 def folder(root, **counts):
-    """Class folders with so many pictures."""
+    """Class folders with so many images."""
     for name, count in counts.items():
         for i in range(count):
             draw(root / name / f'{i}.png')
@@ -120,16 +120,16 @@ def test_the_seed_draws_another_split(tmp_path):
 )
 def test_the_draw_knows_no_order_and_leaves_no_class_out(counts, share, seed, order):
     classes = tuple('abcd'[: len(counts)])
-    pictures = [
-        Picture('', label, f'{classes[label]}/{i}.png')
+    images = [
+        LabelledImage('', label, f'{classes[label]}/{i}.png')
         for label, count in enumerate(counts)
         for i in range(count)
     ]
-    drawn = held_out(pictures, classes, share, seed)
-    order.shuffle(pictures)
-    assert held_out(pictures, classes, share, seed) == drawn
+    drawn = held_out(images, classes, share, seed)
+    order.shuffle(images)
+    assert held_out(images, classes, share, seed) == drawn
     for label, count in enumerate(counts):
-        inside = sum(picture.name in drawn for picture in pictures if picture.label == label)
+        inside = sum(image.name in drawn for image in images if image.label == label)
         assert 1 <= inside <= count - 1
         assert abs(inside - share * count) <= 1
 
@@ -152,7 +152,7 @@ def test_another_process_draws_the_same(tmp_path):
 
 
 def test_this_split_stays_as_it_is_for_good(tmp_path):
-    """A trained model is tested with the pictures that it has not seen, in later versions too."""
+    """A trained model is tested with the images that it has not seen, in later versions too."""
     folder(tmp_path, a=6, b=6)
     assert names(FolderDataset(str(tmp_path), split='val')) == GOLDEN
 
@@ -172,7 +172,7 @@ def test_a_split_of_ones_own_is_kept(tmp_path, others):
     assert datasets['val'].get_gt_labels().tolist() == [0, 0, 1]
 
 
-def test_pictures_of_trains_are_a_class(tmp_path):
+def test_images_of_trains_are_a_class(tmp_path):
     folder(tmp_path, train=2, tram=2)
     assert folder_classes(str(tmp_path)) == ('train', 'tram')
 
@@ -223,7 +223,7 @@ def test_a_list_that_is_no_utf8_is_named(tmp_path, name):
 
 
 @pytest.mark.parametrize('spelling', ['./{}', 'x/../{}', '../data/{}', '{root}/{}'])
-def test_a_picture_has_one_name_however_it_is_spelled(tmp_path, spelling):
+def test_a_image_has_one_name_however_it_is_spelled(tmp_path, spelling):
     root = folder(tmp_path / 'data', x=20)
     plain = [f'x/{i}.png' for i in range(20)]
     spelled = [spelling.format(name, root=root) for name in plain]
@@ -249,12 +249,12 @@ def test_an_absolute_path_out_of_the_folder_is_named(tmp_path):
         ('x/0.png', "annotations.txt, line 1: expected 'path label'"),
         ('x/0.png 0\n\nx/1.png one', 'annotations.txt, line 3: expected'),
         ('x/0.png -1', 'line 1: expected'),
-        ('x/0.png 0\nx/1.png 0\nx/2.png 1\nx/9.png 1', 'line 4: there is no picture'),
+        ('x/0.png 0\nx/1.png 0\nx/2.png 1\nx/9.png 1', 'line 4: there is no image'),
         ('x/0.png 0\nx/0.png 1', 'line 2: x/0.png was listed before'),
-        ('x/0.png 0\nx/1.png 2', 'no picture has label 1 (1)'),
-        ('x/0.png 0\nx/1.png 20000000000000', 'no picture has label 1 (1)'),
+        ('x/0.png 0\nx/1.png 2', 'no image has label 1 (1)'),
+        ('x/0.png 0\nx/1.png 20000000000000', 'no image has label 1 (1)'),
         ('x/0.png 0\nx/1.png 0', 'one class only'),
-        ('', 'lists no picture'),
+        ('', 'lists no image'),
         ('x/0.png 0\nx/1.png 0\nx/2.png 1', 'class 1 has one image (x/2.png)'),
     ],
 )
@@ -271,7 +271,7 @@ def test_a_label_without_a_name(tmp_path):
 def test_a_folder_that_is_not_there_says_what_to_set(tmp_path):
     text = message(tmp_path / 'no')
     assert '/no: there is no such folder; set data_root' in text
-    assert '--cfg-options data_root=FOLDER' in text
+    assert 'set data_root, or DATA_ROOT in the environment' in text
 
 
 def test_no_class_folders_and_one(tmp_path):
@@ -284,7 +284,7 @@ def test_an_empty_class_folder_is_named(tmp_path):
     folder(tmp_path, a=2, b=2)
     (tmp_path / 'ill').mkdir()
     (tmp_path / 'ill' / '0.dcm').touch()
-    assert f'the class folder {tmp_path}/ill has no pictures (.jpg' in message(tmp_path)
+    assert f'the class folder {tmp_path}/ill has no images (.jpg' in message(tmp_path)
 
 
 def test_a_class_with_one_image_is_named(tmp_path):
@@ -293,12 +293,12 @@ def test_a_class_with_one_image_is_named(tmp_path):
     assert len(FolderDataset(str(tmp_path), split='all')) == 3
 
 
-def test_unreadable_pictures_are_named(tmp_path):
+def test_unreadable_images_are_named(tmp_path):
     folder(tmp_path, a=4, b=4)
     for i in range(4):
-        (tmp_path / 'a' / f'{i}.png').write_bytes(b'no picture')
+        (tmp_path / 'a' / f'{i}.png').write_bytes(b'no image')
     text = message(tmp_path)
-    assert text.startswith('3 of 6 files cannot be read as pictures: ')
+    assert text.startswith('3 of 6 files cannot be read as images: ')
     assert text.count(str(tmp_path / 'a')) == 3
 
 
@@ -335,9 +335,9 @@ def test_impossible_settings(tmp_path, settings, answer):
 
 @pytest.mark.parametrize('text', ['320', '320x', '320x0', 'axb', '1x2x3', '-1x2', ''])
 def test_a_scale_is_width_and_height(text):
-    assert picture_scale('320x256') == (320, 256)
+    assert image_scale('320x256') == (320, 256)
     with pytest.raises(InputError, match='such as SCALE=320x256'):
-        picture_scale(text)
+        image_scale(text)
 
 
 @pytest.mark.parametrize('kind', ['protopnet', 'baseline'])
@@ -360,5 +360,5 @@ def test_the_config_reads_the_folder(tmp_path, monkeypatch, kind):
 
 def test_the_config_without_a_folder_says_what_to_set(tmp_path, monkeypatch):
     monkeypatch.setenv('DATA_ROOT', str(tmp_path / 'no'))
-    with pytest.raises(InputError, match='set data_root to the folder of your pictures'):
+    with pytest.raises(InputError, match='set data_root, or DATA_ROOT in the environment'):
         Config.fromfile(ROOT / 'configs' / 'protopnet' / 'resnet34_folder.py')

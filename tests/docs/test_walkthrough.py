@@ -36,13 +36,13 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
         kernel_name='python3',
         resources=dict(metadata=dict(path=ROOT / 'docs')),
     ).execute()
-    pictures = [
+    images = [
         output
         for cell in notebook.cells
         for output in cell.get('outputs', [])
         if 'image/png' in output.get('data', {})
     ]
-    assert len(pictures) == 4
+    assert len(images) == 4
     texts = ''.join(
         output.get('text', '') for cell in notebook.cells for output in cell.get('outputs', [])
     )

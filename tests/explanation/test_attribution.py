@@ -99,7 +99,7 @@ def test_integrated_gradients_sum_to_the_difference_of_the_scores(model, image, 
 
 
 def planted():
-    """A model whose only prototype is found where a image is bright, 4 x 4 pixels a cell."""
+    """A model whose only prototype is found where an image is bright, 4 x 4 pixels a cell."""
     model = MODELS.build(
         model_config(num_classes=2, in_channels=1, prototypes_per_class=None, num_prototypes=1)
     ).eval()

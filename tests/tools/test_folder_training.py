@@ -1,4 +1,4 @@
-"""From a folder of X-ray-like pictures to a tested model, by the commands of docs/your_data.md."""
+"""From a folder of X-ray-like images to a tested model, by the commands of docs/your_data.md."""
 
 import json
 import os
@@ -53,13 +53,13 @@ SHORT = {
 
 
 def x_ray(rng, top):
-    """A 12-bit picture (H, W), wider than high: a spot, light in the dark half or the reverse."""
+    """A 12-bit image (H, W), wider than high: a spot, light in the dark half or the reverse."""
     height, width = rng.integers(48, 72), rng.integers(80, 110)
-    picture = rng.normal(np.linspace(200, 3800, height)[:, None], 60, (height, width))
+    image = rng.normal(np.linspace(200, 3800, height)[:, None], 60, (height, width))
     row = int(height * (0.25 if top else 0.75)) + rng.integers(-3, 4)
     column = rng.integers(20, width - 20)
-    picture[row - 7 : row + 7, column - 7 : column + 7] = 4000 if top else 100
-    return picture.clip(0, 4095).astype(np.uint16)
+    image[row - 7 : row + 7, column - 7 : column + 7] = 4000 if top else 100
+    return image.clip(0, 4095).astype(np.uint16)
 
 
 @pytest.fixture(scope='module')
@@ -69,11 +69,11 @@ def x_rays(tmp_path_factory):
     for name in ('below', 'top'):
         (root / name).mkdir()
         for i in range(15):
-            picture = x_ray(rng, name == 'top')
+            image = x_ray(rng, name == 'top')
             if i % 2:
-                Image.fromarray((picture // 16).astype(np.uint8)).save(root / name / f'{i}.jpg')
+                Image.fromarray((image // 16).astype(np.uint8)).save(root / name / f'{i}.jpg')
             else:
-                Image.fromarray(picture).save(root / name / f'{i}.png')
+                Image.fromarray(image).save(root / name / f'{i}.png')
     return root
 
 
@@ -106,7 +106,7 @@ def test_a_folder_of_x_rays_is_learnt_and_its_prototypes_are_pictured(x_rays, tm
     assert state['head.last_layer.weight'].shape == (2, 4)
     assert bool(state['head.prototypes_are_patches'])
 
-    # what a push writes, from training pictures alone, in the shape of the pictures
+    # what a push writes, from training images alone, in the shape of the images
     records = json.loads((tmp_path / 'prototypes' / 'epoch_6' / 'prototypes.json').read_text())
     assert [record['class_name'] for record in records] == ['below', 'below', 'top', 'top']
     assert all(record['image_size'] == [64, 96] for record in records)

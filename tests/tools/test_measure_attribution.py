@@ -70,11 +70,11 @@ def test_the_measure_is_a_table_and_the_same_again(birds, checkpoint):
 
 @pytest.mark.slow
 def test_pages_by_another_attribution(birds, checkpoint, tmp_path):
-    picture = next((birds / 'images').glob('*/*.jpg'))
-    command = ('tools/explain.py', CONFIG, checkpoint, picture, '--out', tmp_path / 'why')
+    image = next((birds / 'images').glob('*/*.jpg'))
+    command = ('tools/explain.py', CONFIG, checkpoint, image, '--out', tmp_path / 'why')
     done = run(birds, *command, '--attribution', 'integrated_gradients')
     assert done.returncode == 0, done.stderr
-    figures = json.loads((tmp_path / 'why' / f'{picture.stem}.json').read_text())
+    figures = json.loads((tmp_path / 'why' / f'{image.stem}.json').read_text())
     assert figures['attribution'] == 'integrated_gradients'
 
 

@@ -116,7 +116,7 @@ def test_parts_are_beside_their_prototypes():
 
 def test_heat_covers_what_the_network_sees_and_no_more():
     image = np.full((40, 60, 3), GREY_LEVEL, np.uint8)
-    # the input is the part from (20, 40) to (60, 80) of a image of (80, 120)
+    # the input is the part from (20, 40) to (60, 80) of an image of (80, 120)
     geometry = Geometry((80, 120), (10, 10), step=(4.0, 4.0), start=(20.0, 40.0))
     activation = np.zeros((10, 10), np.float32)
     activation[5:, :5] = 1

@@ -6,9 +6,9 @@ from mmpretrain.registry import MODELS
 
 from mmproto.errors import InputError
 from mmproto.visualization.prototype_images import (
-    NoPictures,
-    SavedPictures,
-    TrainingPictures,
+    NoImages,
+    SavedImages,
+    TrainingImages,
     find_saved,
     push_folders,
 )
@@ -46,32 +46,32 @@ def test_the_folder_of_the_last_push_is_found_beside_the_checkpoint(pushed):
     assert found.path(3) == f'{int(model.head.prototype_image[3])}.png'
 
 
-def test_the_pictures_of_another_push_are_refused(pushed):
+def test_the_images_of_another_push_are_refused(pushed):
     model, folder = pushed
     with pytest.raises(InputError, match='another push'):
-        SavedPictures(model.head, folder / 'prototypes' / 'epoch_9')
+        SavedImages(model.head, folder / 'prototypes' / 'epoch_9')
     with pytest.raises(InputError, match='a folder that a push has written'):
-        SavedPictures(model.head, folder)
+        SavedImages(model.head, folder)
     assert find_saved(model.head, [folder, folder / 'prototypes' / 'epoch_9']) is None
 
 
-def test_pruning_mixes_no_pictures(pushed):
+def test_pruning_mixes_no_images(pushed):
     model, folder = pushed
-    before = SavedPictures(model.head, folder / 'prototypes' / 'epoch_10')
+    before = SavedImages(model.head, folder / 'prototypes' / 'epoch_10')
     model.head.prune(torch.tensor([False, True, True, False, True, True]))
     after = find_saved(model.head, push_folders(folder / 'pruned.pth'))
     for new, old in enumerate([1, 2, 4, 5]):
-        assert same(after.pictures(new), before.pictures(old))
+        assert same(after.images(new), before.images(old))
 
 
 def test_training_images_show_what_the_push_has_saved(pushed, dataloader):
     model, folder = pushed
     # A push draws how similar a prototype was before it moved: here it moves no more.
     push_to(folder / 'again', model, dataloader)
-    saved = SavedPictures(model.head, folder / 'again')
-    training = TrainingPictures(model, dataloader.dataset)
+    saved = SavedImages(model.head, folder / 'again')
+    training = TrainingImages(model, dataloader.dataset)
     for prototype in range(6):
-        one, other = training.pictures(prototype), saved.pictures(prototype)
+        one, other = training.images(prototype), saved.images(prototype)
         assert training.path(prototype) == saved.path(prototype)
         for name in ('image', 'crop', 'heat'):
             drawn, read = getattr(one, name).astype(int), getattr(other, name).astype(int)
@@ -82,8 +82,8 @@ def test_training_images_show_what_the_push_has_saved(pushed, dataloader):
 def test_images_of_another_data_set_are_not_shown(pushed):
     model, _ = pushed
     other = Runner.build_dataloader(loader(seed=7)).dataset
-    pictures = [TrainingPictures(model, other).pictures(prototype) for prototype in range(6)]
-    assert pictures.count(None) >= 4  # by chance one may be at the same place
+    images = [TrainingImages(model, other).images(prototype) for prototype in range(6)]
+    assert images.count(None) >= 4  # by chance one may be at the same place
 
 
 def test_a_damaged_record_is_named(pushed):
@@ -91,7 +91,7 @@ def test_a_damaged_record_is_named(pushed):
     file = folder / 'prototypes' / 'epoch_10' / 'prototypes.json'
     file.write_text(file.read_text()[:100])
     with pytest.raises(InputError, match='is damaged'):
-        SavedPictures(model.head, file.parent)
+        SavedImages(model.head, file.parent)
     assert find_saved(model.head, push_folders(folder / 'epoch_12.pth')) is None
 
 
@@ -101,16 +101,16 @@ def test_a_push_whose_images_are_removed_is_passed_over(pushed):
     for file in removed.glob('*.jpg'):
         file.unlink()
     with pytest.raises(InputError, match='has no images of the prototypes any more'):
-        SavedPictures(model.head, removed)
+        SavedImages(model.head, removed)
     assert find_saved(model.head, push_folders(folder / 'epoch_12.pth')) is None
 
 
-def test_missing_pictures_are_none(pushed, dataloader):
+def test_missing_images_are_none(pushed, dataloader):
     model, folder = pushed
-    saved = SavedPictures(model.head, folder / 'prototypes' / 'epoch_10')
+    saved = SavedImages(model.head, folder / 'prototypes' / 'epoch_10')
     (saved.folder / '00002_crop.jpg').unlink()
-    assert saved.pictures(2) is None
-    assert NoPictures().pictures(0) is NoPictures().path(0) is None
+    assert saved.images(2) is None
+    assert NoImages().images(0) is NoImages().path(0) is None
     never = MODELS.build(model_config()).eval()
-    training = TrainingPictures(never, dataloader.dataset)
-    assert training.pictures(0) is training.path(0) is None
+    training = TrainingImages(never, dataloader.dataset)
+    assert training.images(0) is training.path(0) is None

@@ -12,7 +12,7 @@ from mmpretrain.registry import DATASETS
 
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse
-from mmproto.visualization.prototype_images import NoPictures
+from mmproto.visualization.prototype_images import NoImages
 from mmproto.visualization.report_page import (
     most_confused,
     write_report,
@@ -89,7 +89,7 @@ def scroll_through(browser):
 
 
 def chosen(browser, report, point):
-    """Whether the panel shows a point's neighbours, each with a picture that can be seen."""
+    """Whether the panel shows a point's neighbours, each with an image that can be seen."""
     buttons = every(browser, '#neighbours li button')
     shown = [int(button.get_attribute('data-point')) for button in buttons]
     widths = browser.execute_script(
@@ -272,7 +272,7 @@ def test_the_keyboard_reaches_everything(browser, written):
 
 
 def test_a_model_of_which_little_is_known(browser, written, datasets, tmp_path):
-    """No pictures of prototypes, no parts, no pushes, and a prototype of no class."""
+    """No images of prototypes, no parts, no pushes, and a prototype of no class."""
     report, _ = written
     nan = float('nan')
     last = replace(report.prototypes[-1], label=-1, fires_own=nan, fires_other=0.25, parts=None)
@@ -286,7 +286,7 @@ def test_a_model_of_which_little_is_known(browser, written, datasets, tmp_path):
         part_agreement=None,
         warning='Beware of <this>.',
     )
-    write_report(bare, NoPictures(), datasets, tmp_path / 'bare.html')
+    write_report(bare, NoImages(), datasets, tmp_path / 'bare.html')
     open_page(browser, tmp_path / 'bare.html')
     assert at(browser, '[role=alert]').text == 'Beware of <this>.'
     first = 'return document.body.innerText.replace("To the content", "").trim()'

@@ -1,11 +1,11 @@
-# Pictures of your own, a folder of class folders or a list of labels: see docs/your_data.md.
+# Images of your own, a folder of class folders or a list of labels: see docs/your_data.md.
 _base_ = './cub_full.py'  # first, as MMEngine wants it
 
-from mmproto.datasets.folder import folder_classes, picture_scale  # noqa: E402
+from mmproto.datasets.folder import folder_classes, image_scale  # noqa: E402
 
-data_root = '{{$DATA_ROOT:data/pictures}}'
-# Width and height that every picture is resized to; multiples of 32 suit every network.
-scale = picture_scale('{{$SCALE:224x224}}')
+data_root = '{{$DATA_ROOT:data/images}}'
+# Width and height that every image is resized to; multiples of 32 suit every network.
+scale = image_scale('{{$SCALE:224x224}}')
 num_classes = len(folder_classes(data_root))
 data_preprocessor = dict(num_classes=num_classes)
 
@@ -17,19 +17,15 @@ test_pipeline[0] = dict(type='LoadPicture')
 test_pipeline[-2]['scale'] = scale
 
 # Where the folder has no train and val of its own, a share of every class is held out.
-pictures = dict(type='FolderDataset', data_root=data_root, val_share=0.2, seed=0)
+images = dict(type='FolderDataset', data_root=data_root, val_share=0.2, seed=0)
 
 train_dataloader = dict(
     dataset=dict(
-        times=10, dataset=dict(_delete_=True, split='train', pipeline=train_pipeline, **pictures)
+        times=10, dataset=dict(_delete_=True, split='train', pipeline=train_pipeline, **images)
     )
 )
-push_dataloader = dict(
-    dataset=dict(_delete_=True, split='train', pipeline=test_pipeline, **pictures)
-)
-val_dataloader = dict(dataset=dict(_delete_=True, split='val', pipeline=test_pipeline, **pictures))
-test_dataloader = dict(
-    dataset=dict(_delete_=True, split='test', pipeline=test_pipeline, **pictures)
-)
+push_dataloader = dict(dataset=dict(_delete_=True, split='train', pipeline=test_pipeline, **images))
+val_dataloader = dict(dataset=dict(_delete_=True, split='val', pipeline=test_pipeline, **images))
+test_dataloader = dict(dataset=dict(_delete_=True, split='test', pipeline=test_pipeline, **images))
 val_evaluator = dict(type='Accuracy', topk=(1,))
 test_evaluator = val_evaluator

@@ -11,7 +11,7 @@ class CropToBox(BaseTransform):
     """Crops the image to the box that the data set gives for it.
 
     The box is rounded as PIL's crop with whole numbers does: each coordinate loses its fraction.
-    A single picture that is given to MMPretrain's inferencer or to its `vis_cam.py` comes from no
+    A single image that is given to MMPretrain's inferencer or to its `vis_cam.py` comes from no
     data set, so it has no `sample_idx` and no box, and is taken as it is.
 
     A pixel (x, y) of the crop is pixel (x + x1, y + y1) of the original image.
@@ -46,7 +46,7 @@ class CropToBox(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Crops `results['img']`."""
         if 'bbox' not in results and 'sample_idx' not in results:
-            return results  # a single picture: cropped already
+            return results  # a single image: cropped already
         if 'bbox' not in results:
             raise InputError("the data set gives no 'bbox': use AnnotatedCUB or AnnotatedCars")
         x1, y1, x2, y2 = (int(value) for value in results['bbox'])

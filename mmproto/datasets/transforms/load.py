@@ -1,4 +1,4 @@
-"""Reading any picture that Pillow knows, X-rays of 16 bits among them."""
+"""Reading any image that Pillow knows, X-rays of 16 bits among them."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ DEEP_MODES = ('I', 'F')
 
 
 def to_8_bits(values: np.ndarray) -> np.ndarray:
-    """Stretches a picture to the range of 8 bits: its least value is 0, its greatest 255.
+    """Stretches an image to the range of 8 bits: its least value is 0, its greatest 255.
 
     Args:
         values: (H, W) or (H, W, 3) whole numbers or floats, colours by one range over all of
@@ -68,17 +68,17 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 @TRANSFORMS.register_module()
 class LoadPicture(BaseTransform):
-    """Loads any picture as `LoadImageFromFile` does a photograph: 8 bits, three channels, BGR.
+    """Loads any image as `LoadImageFromFile` does a photograph: 8 bits, three channels, BGR.
 
     - one channel becomes three equal ones;
     - one of more than 8 bits (16-bit or float PNG and TIFF, as X-rays are) is stretched from its
       own least and greatest value to 0 and 255; 16-bit colours (PNG and TIFF) are by the least
       and greatest of all three, so that grey stays grey;
     - CMYK and palettes become colours, transparent parts white;
-    - a picture that says so in its EXIF data is turned upright, its sizes too;
+    - an image that says so in its EXIF data is turned upright, its sizes too;
     - of several frames or pages the first is taken.
 
-    A single picture that is given to MMPretrain's inferencer is read by that, and taken as it is.
+    A single image that is given to MMPretrain's inferencer is read by that, and taken as it is.
 
     Required Keys:
 
@@ -90,7 +90,7 @@ class LoadPicture(BaseTransform):
     - img_shape, ori_shape: (H, W)
 
     Raises:
-        InputError: The file is missing, truncated or no picture.
+        InputError: The file is missing, truncated or no image.
 
     Example:
         >>> pipeline = [
@@ -103,14 +103,14 @@ class LoadPicture(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Loads `results['img_path']`."""
         if 'img_path' not in results and 'img' in results:
-            return results  # a single picture, read by an inferencer
+            return results  # a single image, read by an inferencer
         path = results['img_path']
         try:
             with Image.open(path) as image:
                 rgb = np.asarray(to_rgb(image))
         except UNREADABLE as error:
             raise InputError(
-                f'{path} cannot be read as a picture ({error}): remove or replace the file'
+                f'{path} cannot be read as an image ({error}): remove or replace the file'
             ) from error
         results['img'] = np.ascontiguousarray(rgb[..., ::-1])
         results['img_shape'] = results['ori_shape'] = rgb.shape[:2]

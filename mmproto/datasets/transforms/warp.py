@@ -44,7 +44,7 @@ def rotate_homography(height: int, width: int, angle: float) -> np.ndarray:
 
 
 def skew_homography(height: int, width: int, amount: float, skew: int) -> np.ndarray:
-    """Pushes one or two corners out of the picture, as if it were tilted.
+    """Pushes one or two corners out of the image, as if it were tilted.
 
     Args:
         height (int): Of the image in pixels, at least 2.
@@ -128,7 +128,7 @@ class RandomRotate(RandomWarp):
 
 @TRANSFORMS.register_module()
 class RandomSkew(RandomWarp):
-    """Tilts the picture to a side, or moves one of its corners outward; see `skew_homography`.
+    """Tilts the image to a side, or moves one of its corners outward; see `skew_homography`.
 
     As in the reference, three skews in four are tilts, to any of the four sides.
 

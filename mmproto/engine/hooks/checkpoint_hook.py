@@ -29,8 +29,8 @@ class PushedCheckpointHook(CheckpointHook):
             return
         if 'message_hub' not in checkpoint:
             raise InputError(
-                '--resume: the checkpoint has weights but no state of a training; start from it '
-                'by --cfg-options load_from=CHECKPOINT'
+                'resume: the checkpoint has weights but no state of a training; set load_from to '
+                'it instead'
             )
         check_resumable(unwrap_model(runner.model).head, checkpoint['state_dict'], 'head.')
 

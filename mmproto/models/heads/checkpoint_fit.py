@@ -59,9 +59,9 @@ def check_resumable(head: 'ProtoPNetHead', state: dict[str, Tensor], prefix: str
     ):
         had = _described(saved) if saved.keys() >= NEEDED else 'no head of a ProtoPNet'
         raise InputError(
-            f'--resume: the checkpoint has {had}, model.head {_described(head.state_dict())}; go '
-            'on with the config and the data that it was trained with, or start anew from it by '
-            '--cfg-options load_from=CHECKPOINT'
+            f'resume: the checkpoint has {had}, model.head {_described(head.state_dict())}; go '
+            'on with the config and the data that it was trained with, or set load_from to it to '
+            'start anew'
         )
 
 

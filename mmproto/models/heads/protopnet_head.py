@@ -198,7 +198,7 @@ class ProtoPNetHead(ClsHead):
         """The weighted terms of the loss, see :class:`ProtoPNetLoss`.
 
         Raises:
-            InputError: If a sample carries mixed labels.
+            InputError: If a sample carries mixed labels, several or none.
         """
         if 'gt_score' in data_samples[0]:
             raise InputError(
@@ -208,6 +208,11 @@ class ProtoPNetHead(ClsHead):
         if feats[-1].requires_grad or self.prototype_vectors.requires_grad:
             self.prototypes_are_patches.fill_(False)
         labels = torch.cat([sample.gt_label for sample in data_samples])
+        if len(labels) != len(data_samples):
+            raise InputError(
+                'an image of train_dataloader has several labels, or none: ProtoPNet needs one '
+                'class for each image'
+            )
         outputs = self.outputs(feats, labels)
         losses = self.loss_module(outputs, labels)
         if self.cal_acc:

@@ -60,5 +60,5 @@ def test_registered():
 
 
 @pytest.mark.parametrize('more', [{}, dict(img_path='a/bird.jpg')])
-def test_a_single_picture_is_taken_as_it_is(more):
+def test_a_single_image_is_taken_as_it_is(more):
     assert CropToBox()(dict(img=IMAGE, **more))['img'] is IMAGE

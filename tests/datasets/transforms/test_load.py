@@ -1,4 +1,4 @@
-"""Every kind of picture against what Pillow and LoadImageFromFile make of it."""
+"""Every kind of image against what Pillow and LoadImageFromFile make of it."""
 
 import struct
 import zlib
@@ -108,7 +108,7 @@ def test_a_truncated_file_of_sixteen_bit_colours_is_named(tmp_path, name):
     cv2.imwrite(str(path), RNG.integers(0, 4096, (80, 90, 3), dtype=np.uint16))
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(InputError, match=rf'{name} cannot be read as a picture \('):
+    with pytest.raises(InputError, match=rf'{name} cannot be read as an image \('):
         load(path)
 
 
@@ -151,7 +151,7 @@ def test_a_palette_with_a_transparent_colour(tmp_path):
     assert loaded[0, 0].tolist() == [60, 50, 40]
 
 
-def test_exif_turns_the_picture(tmp_path):
+def test_exif_turns_the_image(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise
     path = saved(tmp_path, Image.fromarray(RGB), exif=exif)
@@ -171,7 +171,7 @@ def test_a_truncated_file_is_named(tmp_path, name, share):
     path = saved(tmp_path, noise, name)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(InputError, match=rf'{name} cannot be read as a picture \('):
+    with pytest.raises(InputError, match=rf'{name} cannot be read as an image \('):
         load(path)
 
 
@@ -180,7 +180,7 @@ def test_a_missing_file_is_named(tmp_path):
         load(tmp_path / 'no.png')
 
 
-def test_a_single_picture_is_taken_as_it_is():
+def test_a_single_image_is_taken_as_it_is():
     assert LoadPicture()(dict(img=RGB))['img'] is RGB
 
 

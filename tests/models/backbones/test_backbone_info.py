@@ -28,7 +28,7 @@ def build(backbone, **preprocessor):
 
 
 def joint_step(model, size):
-    """One step of the joint stage on random pictures; returns the loss."""
+    """One step of the joint stage on random images; returns the loss."""
     optim_wrapper = ProtoPNetOptimWrapperConstructor(
         dict(type='OptimWrapper', optimizer=dict(type='Adam'), schedule={}, stages=STAGES)
     )(model)

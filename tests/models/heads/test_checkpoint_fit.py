@@ -190,7 +190,7 @@ def test_golden_pruned_models_are_loaded_whole(case):
     ('changes', 'message'),
     [
         (dict(num_classes=4), 'has 4 classes, 8 prototypes .* model.head 3 classes, 6 prototypes'),
-        (dict(prototypes_per_class=None, num_prototypes=6), '--resume: the checkpoint has'),
+        (dict(prototypes_per_class=None, num_prototypes=6), 'resume: the checkpoint has'),
     ],
 )
 def test_another_head_is_not_resumed(tmp_path, changes, message):

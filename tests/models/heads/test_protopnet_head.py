@@ -151,6 +151,12 @@ def test_prototypes_satisfy_their_similarity_from_the_start():
     torch.testing.assert_close(head.prototype_vectors.flatten(1).norm(dim=1), torch.ones(6))
 
 
+def test_several_labels_are_refused():
+    several = [DataSample().set_gt_label([0, 1]), DataSample().set_gt_label(2)]
+    with pytest.raises(InputError, match='has several labels'):
+        build_head().loss((torch.rand(2, 6, 2, 2),), several)
+
+
 def test_mixed_labels_are_refused():
     sample = DataSample().set_gt_score(torch.tensor([0.5, 0.5, 0]))
     with pytest.raises(InputError, match='Mixup, CutMix'):
