@@ -66,7 +66,7 @@ def is_installed(package: str) -> bool:
 
 
 def get_installed_path(package: str) -> str:
-    """The folder of a package.
+    """Return the folder of a package.
 
     Args:
         package: Its name, or the name of the distribution that brings it.

@@ -22,7 +22,7 @@ PACKAGE = Path(__file__).parent
 
 
 def index_root() -> Path | None:
-    """The folder with ``model-index.yml``, None for a bare copy of the package.
+    """Return the folder with ``model-index.yml``, None for a bare copy of the package.
 
     A wheel has it in ``.mim``, as OpenMMLab's packages do, and a repository at its top.
     """

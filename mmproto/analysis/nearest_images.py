@@ -45,7 +45,7 @@ class NearestImages:
         self._keep_best(other.scores, other.images)
 
     def prototypes_of(self, image: int) -> list[int]:
-        """The prototypes that have an image among their nearest."""
+        """Return the prototypes that have an image among their nearest."""
         return (self.images == image).any(dim=1).nonzero().flatten().tolist()
 
     def pairs(self) -> list[tuple[int, int]]:
@@ -54,7 +54,7 @@ class NearestImages:
         return [(image, j) for j, images in rows for image in images if image != NO_IMAGE]
 
     def images_of(self, prototype: int) -> list[int]:
-        """Indices of the images nearest to a prototype, the nearest first; k or fewer."""
+        """Return indices of the images nearest to a prototype, the nearest first; k or fewer."""
         images = self.images[prototype]
         return images[images != NO_IMAGE].tolist()
 

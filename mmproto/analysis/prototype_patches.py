@@ -10,7 +10,7 @@ from mmproto.models import ProtoPNetHead
 
 
 def prototypes_by_image(head: ProtoPNetHead, images: int) -> dict[int, list[int]]:
-    """The prototypes that were pushed onto a patch of an image, by the index of the image.
+    """Return the prototypes that were pushed onto a patch of an image, by the index of the image.
 
     Args:
         head: The :class:`ProtoPNetHead`.
@@ -27,7 +27,7 @@ def prototypes_by_image(head: ProtoPNetHead, images: int) -> dict[int, list[int]
 
 
 def own_patches(head: ProtoPNetHead, train: DatasetScores) -> dict[int, ImagePatch]:
-    """The training patch of every prototype that has been pushed, by the prototypes' indices.
+    """Return the training patch of every pushed prototype, by the prototypes' indices.
 
     Args:
         head: The :class:`ProtoPNetHead`.

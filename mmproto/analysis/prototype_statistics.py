@@ -116,7 +116,7 @@ def prototype_statistics(
 
 
 def strongest_classes(weight: np.ndarray, prototype_class: np.ndarray) -> np.ndarray:
-    """The class (P,) in whose logit each prototype has the greatest weight.
+    """Return the class (P,) in whose logit each prototype has the greatest weight.
 
     Its own if no other is greater.
 

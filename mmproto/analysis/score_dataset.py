@@ -89,7 +89,7 @@ def score_dataset(
 
 
 def winning_prototype(scores: np.ndarray, label: int, prototype_class: np.ndarray) -> int:
-    """The prototype of an image's class that scores most, of any class if it has none.
+    """Return the prototype of an image's class that scores most, of any class if it has none.
 
     Args:
         scores: Score of every prototype on the image (P,).

@@ -38,7 +38,7 @@ class ScoredImage:
 
     @torch.no_grad()
     def located_maps(self, head: ProtoPNetHead, prototypes: Iterable[int]) -> dict[int, LocatedMap]:
-        """The similarity maps of some prototypes, by the prototypes' indices."""
+        """Return the similarity maps of some prototypes, by the prototypes' indices."""
         prototypes = sorted(prototypes)
         if not prototypes:
             return {}
@@ -56,7 +56,7 @@ class ScoredImage:
 
     @torch.no_grad()
     def patch_vector(self, head: ProtoPNetHead, prototype: int) -> np.ndarray:
-        """The patch nearest to a prototype, as prototypes are compared with it (D*h*w,)."""
+        """Return the patch nearest to a prototype, as prototypes are compared with it (D*h*w,)."""
         row, column = self.locations[prototype].tolist()
         h, w = head.prototype_vectors.shape[2:]
         patch = self.feature_map[..., row : row + h, column : column + w]

@@ -143,7 +143,7 @@ def export_onnx(
 
 
 def metadata(model: ProtoPNet, size: tuple[int, int]) -> dict[str, str]:
-    """The file's ``metadata_props``: what goes in, and what the numbers that come out stand for.
+    """Return the file's ``metadata_props``: what goes in, and what the outputs stand for.
 
     ``prototypes`` is a JSON list of every prototype's class (-1 for none) and, if it is a training
     patch, the number of its image in the push set, its row and column in the feature map, and how

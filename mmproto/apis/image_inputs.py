@@ -49,7 +49,7 @@ def unique_names(images: Sequence[ImageInput]) -> list[str]:
 
 
 def _images_in(folder: Path) -> list[str]:
-    """The files of a folder whose suffixes are those of images."""
+    """Return the files of a folder whose suffixes are those of images."""
     suffixes = Image.registered_extensions()
     files = sorted(str(file) for file in folder.iterdir() if file.suffix.lower() in suffixes)
     if not files:

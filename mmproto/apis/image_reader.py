@@ -84,7 +84,7 @@ class ImageReader:
         )
 
     def dataset(self, loader: str) -> ImageDataset:
-        """The data set of one of the config's loaders, empty if it is not on this machine."""
+        """Return the data set of a loader of the config, empty if it is not on this machine."""
         if loader not in self._datasets:
             config = self.config.get(loader)
             try:
@@ -126,7 +126,7 @@ class ImageReader:
 
 
 def _test_pipeline(config: Config) -> list[dict]:
-    """The pipeline of the test set, also of one that is wrapped or put together."""
+    """Return the pipeline of the test set, also of one that is wrapped or put together."""
     dataset = (config.get('test_dataloader') or {}).get('dataset')
     while dataset is not None and 'pipeline' not in dataset:
         dataset = dataset.get('dataset') or next(iter(dataset.get('datasets') or []), None)

@@ -54,7 +54,7 @@ def load_state_dict(path: str) -> dict[str, Tensor]:
 
 
 def our_name(name: str, family: str) -> str:
-    """The reference's name of a weight, in our state dict."""
+    """Return the reference's name of a weight, in our state dict."""
     theirs, timms = FAMILIES[family]
     if name.startswith('features.'):
         return f'backbone.timm_model.{timms}{name.removeprefix(theirs)}'
@@ -83,7 +83,7 @@ def prototype_classes(last_layer: Tensor) -> tuple[Tensor, bool]:
 
 
 def model_config(state: dict[str, Tensor], backbone: str, similarity: str = 'log') -> dict:
-    """The config of the model that has these weights.
+    """Return the config of the model that has these weights.
 
     Args:
         state: State dict of the reference.

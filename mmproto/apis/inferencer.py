@@ -188,7 +188,7 @@ class ProtoPNetInferencer(BaseInferencer):
         return [_data_sample(one) if return_datasamples else _result(one) for one in preds]
 
     def draw(self, explanation: ImageExplanation) -> Image.Image:
-        """The explanation as one image: this looks like that, and the points that follow."""
+        """Return the explanation as one image: this looks like that, and the points that follow."""
         thumbnails = partial(prototype_thumbnails, self.gallery)
         return explanation_sheet(explanation, thumbnails, self.warning)
 
@@ -197,7 +197,7 @@ class ProtoPNetInferencer(BaseInferencer):
         return self.reader.pipeline
 
     def _known_class(self, label: int | None) -> int | None:
-        """The label, if the model knows the class."""
+        """Return the label, if the model knows the class."""
         return label if label is not None and label < len(self.classes) else None
 
 

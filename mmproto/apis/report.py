@@ -72,7 +72,7 @@ def analyse(
 
 
 def data_sets(inferencer: ProtoPNetInferencer) -> dict[str, ImageDataset]:
-    """What a report is about, by the names of its splits; empty what is not on this machine."""
+    """Return the data sets of a report by split, empty where they are not on this machine."""
     loaders = dict(train='push_dataloader', test='test_dataloader')
     return {split: inferencer.reader.dataset(loader) for split, loader in loaders.items()}
 
@@ -93,7 +93,7 @@ def _check_test_set(reader: ImageReader, test_set: ImageDataset, num_classes: in
 
 
 def _missing(inferencer: ProtoPNetInferencer, analysis: ModelAnalysis) -> str:
-    """What the data of the config does not tell of the training images."""
+    """Return what the data of the config does not tell of the training images."""
     if analysis.train is None:
         return (
             " The config's push_dataloader finds no training images: the training patches nearest "

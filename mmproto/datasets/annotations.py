@@ -11,7 +11,7 @@ ANNOTATIONS = 'annotations.txt'
 
 
 def annotation_path(data_root: str, ann_file: str) -> str:
-    """The list of images: `ann_file`, or annotations.txt if there is one; '' for none."""
+    """Return the list of images: `ann_file`, or annotations.txt if there is one; '' for none."""
     path = osp.join(data_root, ann_file or ANNOTATIONS)
     if osp.isfile(path):
         return path
@@ -21,7 +21,7 @@ def annotation_path(data_root: str, ann_file: str) -> str:
 
 
 def read_lines(path: str) -> list[str]:
-    """The lines of a text in UTF-8; a byte order mark before them is not seen."""
+    """Return the lines of a text in UTF-8; a byte order mark before them is not seen."""
     try:
         return list_from_file(path, encoding='utf-8-sig')
     except UnicodeDecodeError:

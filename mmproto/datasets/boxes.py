@@ -31,7 +31,7 @@ def image_size(path: str, where: str) -> tuple[int, int]:
 
 
 def clip_box(box: Row, size: tuple[int, int], path: str) -> np.ndarray:
-    """Turns a line's x, y, width, height into an xyxy array clipped to an image of that size."""
+    """Turn a line's x, y, width, height into an xyxy array clipped to an image of that size."""
     where, (x, y, w, h) = box
     xyxy = np.array([x, y, x + w, y + h])
     clipped = xyxy.clip(0, [*size, *size])

@@ -20,14 +20,14 @@ SPLIT_FILES = {
 
 
 def check_layout(root: str, split: str) -> None:
-    """Raises an InputError for a folder that has neither layout's file of the split."""
+    """Raise an InputError for a folder that has neither layout's file of the split."""
     names = ['cars_annos.mat', SPLIT_FILES[split]]
     if not any(osp.isfile(osp.join(root, name)) for name in names):
         raise InputError(f'{root}: there is no {names[0]} and no {names[1]}; {ADVICE}')
 
 
 def read_annotations(path: str) -> dict[str, list]:
-    """Reads the struct array `annotations` of a .mat file as one list a field."""
+    """Read the struct array `annotations` of a .mat file as one list a field."""
     try:
         annotations = mat4py.loadmat(path)['annotations']
     except Exception as error:  # a broken file can fail anywhere in the parser
@@ -43,7 +43,7 @@ def read_annotations(path: str) -> dict[str, list]:
 
 
 def rows_of(annotations: dict[str, list], split: str, path: str) -> Iterator[Row]:
-    """Yields file, class and box of every image of the split, of either layout."""
+    """Yield file, class and box of every image of the split, of either layout."""
     both = 'test' in annotations  # cars_annos.mat marks the test images among all
     fields = ['relative_im_path' if both else 'fname', 'class', *BOX]
     for name in fields:
@@ -85,7 +85,7 @@ class AnnotatedCars(StanfordCars):
         super().__init__(data_root, split=split, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Reads and checks the annotation; one dict an image of the split, in the file's order."""
+        """Read and checks the annotation; one dict an image of the split, in the file's order."""
         rows = rows_of(read_annotations(self.ann_file), self.split, self.ann_file)
         data_list = [self._data_info(*row) for row in rows]
         if not data_list:

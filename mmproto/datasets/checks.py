@@ -18,7 +18,7 @@ UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 def labels_of(dataset: ImageDataset) -> np.ndarray:
-    """The label of every image (N,) without loading one."""
+    """Return the label of every image (N,) without loading one."""
     if isinstance(dataset, RepeatDataset):
         return np.tile(labels_of(dataset.dataset), dataset.times)
     if isinstance(dataset, ConcatDataset):
@@ -33,7 +33,7 @@ def class_name(dataset: ImageDataset, label: int) -> str | None:
 
 
 def numbered_class(dataset: ImageDataset, label: int) -> str:
-    """Number of a class, with its name where the data set knows it."""
+    """Return number of a class, with its name where the data set knows it."""
     name = class_name(dataset, label)
     return str(label) if name is None else f'{label} ({name})'
 

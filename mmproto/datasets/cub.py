@@ -18,7 +18,7 @@ ADVICE = 'data_root should be the unpacked CUB_200_2011 folder'
 
 
 def number(text: str) -> float:
-    """A finite number; `float` alone lets 'nan' and 'inf' through."""
+    """Return a finite number; `float` alone lets 'nan' and 'inf' through."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(text)
@@ -26,7 +26,7 @@ def number(text: str) -> float:
 
 
 def flag(text: str) -> bool:
-    """A 0 or a 1."""
+    """Return a 0 or a 1."""
     return bool(('0', '1').index(text))
 
 
@@ -46,7 +46,7 @@ FORMATS: dict[str, tuple[str, tuple[Any, ...]]] = {
 
 
 def read_rows(root: str, name: str) -> Iterator[Row]:
-    """Yields the lines of one of the files in `FORMATS`, without empty ones."""
+    """Yield the lines of one of the files in `FORMATS`, without empty ones."""
     path = osp.join(root, name)
     form, kinds = FORMATS[name]
     if not osp.isfile(path):
@@ -72,7 +72,7 @@ def read_rows(root: str, name: str) -> Iterator[Row]:
 
 
 def read_table(root: str, name: str) -> dict[int, Row]:
-    """Reads a file with one line an id as `{id: line without the id}`."""
+    """Read a file with one line an id as `{id: line without the id}`."""
     table = {}
     for where, (key, *values) in read_rows(root, name):
         if key in table:
@@ -91,7 +91,7 @@ def check_ids(table: dict, other: dict, other_name: str) -> None:
 
 
 def read_parts(root: str, image_ids: dict, part_ids: dict) -> dict[int, np.ndarray]:
-    """Reads the part locations as `{image id: (num_parts, 3) array of x, y, visible}`."""
+    """Read the part locations as `{image id: (num_parts, 3) array of x, y, visible}`."""
     column = {part: i for i, part in enumerate(part_ids)}
     parts = {image: np.full((len(column), 3), np.nan) for image in image_ids}
     for where, (image, part, *location) in read_rows(root, 'parts/part_locs.txt'):
@@ -145,7 +145,7 @@ class AnnotatedCUB(CUB):
     METAINFO: ClassVar[dict] = {}  # CUB's 200 names would win over classes.txt
 
     def load_data_list(self) -> list[dict]:
-        """Reads and checks the annotation; one dict an image of the split, in the files' order."""
+        """Read and checks the annotation; one dict an image of the split, in the files' order."""
         root = self.data_root
         classes = read_table(root, 'classes.txt')
         images = read_table(root, 'images.txt')
@@ -181,14 +181,14 @@ class AnnotatedCUB(CUB):
         return data_list
 
     def _read_for(self, images: dict, name: str) -> dict[int, Row]:
-        """Reads the file `name`, which has to have exactly the ids of images.txt."""
+        """Read the file `name`, which has to have exactly the ids of images.txt."""
         table = read_table(self.data_root, name)
         check_ids(images, table, name)
         check_ids(table, images, 'images.txt')
         return table
 
     def _load_parts(self, images: dict) -> dict[int, np.ndarray]:
-        """The parts of every image; empty for a data set without part locations."""
+        """Return the parts of every image; empty for a data set without part locations."""
         if not osp.exists(osp.join(self.data_root, 'parts', 'part_locs.txt')):
             return {}
         names = read_table(self.data_root, 'parts/parts.txt')

@@ -38,7 +38,7 @@ class LabelledImage(NamedTuple):
 
 
 def folder_classes(data_root: str, ann_file: str = '') -> tuple[str, ...]:
-    """The names of the classes of a :class:`FolderDataset`, by label; reads no image.
+    """Return the names of the classes of a :class:`FolderDataset`, by label; reads no image.
 
     .. code:: python
 
@@ -112,7 +112,7 @@ def split_folders(data_root: str) -> dict[str, str]:
 
 
 def find_images(folder: str, classes: tuple[str, ...]) -> list[LabelledImage]:
-    """The images of a folder of class folders, at any depth of these, but for hidden ones."""
+    """Find the images of a folder of class folders, at any depth, but for hidden ones."""
     images = []
     for name in subfolders(folder):
         if name not in classes:
@@ -137,7 +137,7 @@ def find_images(folder: str, classes: tuple[str, ...]) -> list[LabelledImage]:
 def held_out(
     images: Iterable[LabelledImage], classes: tuple[str, ...], share: float, seed: int
 ) -> set[str]:
-    """The names of the images to validate with: of every class a share, at least one.
+    """Return the names of the images to validate with: of every class a share, at least one.
 
     A image's place in the draw is a hash of its name and the seed: whatever the order, the
     machine or the process, the split is the same, and hardly changes when images are added.
@@ -235,7 +235,7 @@ class FolderDataset(CustomDataset):
         super().__init__(data_root=data_root, ann_file=ann_file, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Finds and checks the images of the split."""
+        """Return finds and checks the images of the split."""
         classes = folder_classes(self.data_root, self.given_list)
         given = self._metainfo.setdefault('classes', classes)
         if tuple(given) != classes:

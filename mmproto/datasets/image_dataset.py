@@ -12,7 +12,7 @@ class ImageDataset(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """What the pipeline makes of an image: ``inputs`` (C, H, W) and ``data_samples``."""
+        """Return what the pipeline makes of an image: ``inputs`` (C, H, W) and ``data_samples``."""
 
     def get_data_info(self, index: int) -> dict[str, Any]:
-        """What is known without loading the image: ``gt_label``, ``img_path``."""
+        """Return what is known without loading the image: ``gt_label``, ``img_path``."""

@@ -80,7 +80,7 @@ class PaperSchedule:
         return epoch >= self.push_start and epoch % self.push_interval == 0
 
     def phases(self, solves_last_layer: bool = False) -> list[dict]:
-        """The same as the list of phases that ``optim_wrapper.schedule`` takes as well.
+        """Return the same as the list of phases that ``optim_wrapper.schedule`` takes as well.
 
         Args:
             solves_last_layer: Whether the stage 'last_layer' is a solver, which has no epochs.

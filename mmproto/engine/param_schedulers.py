@@ -8,7 +8,7 @@ from mmproto.errors import InputError
 def by_stage(
     config: Mapping | Sequence[Mapping], stages: Iterable[str]
 ) -> dict[str, list[Mapping]]:
-    """The configs of every stage's schedulers, out of ``param_scheduler``.
+    """Return the configs of every stage's schedulers, out of ``param_scheduler``.
 
     Args:
         config: Schedulers by the name of the stage, or those of every stage.

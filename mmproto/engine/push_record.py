@@ -90,7 +90,7 @@ class PushRecord:
             raise ValueError(f'{folder / cls.FILE} is damaged') from error
 
     def scalars(self) -> dict[str, float]:
-        """What to plot: how far the prototypes moved, on how many patches they are, the metrics."""
+        """Return what to plot: how far prototypes moved, on how many patches they are, metrics."""
         scalars: dict[str, float] = {
             'push/mean_distance': self.mean_distance,
             'push/patches': self.patches,
@@ -128,7 +128,7 @@ class PushRecord:
         ]
 
     def _both(self) -> dict[str, tuple[float, float]]:
-        """The metrics that are known before and after the push."""
+        """Return the metrics that are known before and after the push."""
         return {
             metric: (self.before[metric], after)
             for metric, after in self.after.items()
@@ -174,12 +174,12 @@ def push_record(
 
 
 def epoch_folder(work_dir: Path | str, epoch: int) -> Path:
-    """The folder of the push after that number of epochs, in a training's working directory."""
+    """Return the folder of the push after that number of epochs, in a working directory."""
     return Path(work_dir) / 'prototypes' / f'epoch_{epoch}'
 
 
 def epoch_folders(work_dir: Path | str) -> dict[int, Path]:
-    """The folders that the pushes of a training have left, by epoch and in that order."""
+    """Return the folders that the pushes of a training have left, by epoch and in that order."""
     folders = Path(work_dir).glob('prototypes/epoch_*')
     numbered = {int(path.name[6:]): path for path in folders if path.name[6:].isdecimal()}
     return dict(sorted(numbered.items()))

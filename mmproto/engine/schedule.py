@@ -78,7 +78,7 @@ class Schedule:
         )
 
     def solvers_after(self, epoch: int) -> tuple[str, ...]:
-        """The solvers that run after an epoch of the runner, and after its push."""
+        """Return the solvers that run after an epoch of the runner, and after its push."""
         return tuple(
             phase.stage
             for end, phase in zip(self._ends, self.phases)

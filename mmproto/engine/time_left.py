@@ -41,7 +41,7 @@ class TimeLeft:
         return sum(self._estimate(later) for later in range(epoch, self.schedule.total_epochs))
 
     def untimed(self, epoch: int) -> list[str]:
-        """The stages from an epoch to the end that were not timed yet, and 'push'."""
+        """Return the stages from an epoch to the end that were not timed yet, and 'push'."""
         kinds = [self._kind(later) for later in range(epoch, self.schedule.total_epochs)]
         stages = dict.fromkeys(stage for stage, _ in kinds)
         followers = dict.fromkeys(name for _, after in kinds for name in after)

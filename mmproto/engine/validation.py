@@ -22,5 +22,5 @@ def validate(runner: Runner) -> dict[str, float]:
 
 
 def numbers(metrics: dict) -> dict[str, float]:
-    """The metrics that are single numbers."""
+    """Return the metrics that are single numbers."""
     return {name: value for name, value in metrics.items() if isinstance(value, float)}

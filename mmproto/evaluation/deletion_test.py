@@ -15,12 +15,12 @@ BLUR = 1 / 8  # standard deviation of the Gaussian, as a fraction of the shorter
 
 
 def mean_colour(image: Tensor) -> Tensor:
-    """The data set's mean colour, which is zero in a normalised image (C, H, W)."""
+    """Return the data set's mean colour, which is zero in a normalised image (C, H, W)."""
     return torch.zeros_like(image)
 
 
 def blurred(image: Tensor) -> Tensor:
-    """The normalised image (C, H, W) without any detail."""
+    """Return the normalised image (C, H, W) without any detail."""
     sigma = BLUR * min(image.shape[-2:])
     channels = [cv2.GaussianBlur(one, (0, 0), sigma) for one in image.cpu().numpy()]
     return torch.from_numpy(np.stack(channels)).to(image)
@@ -30,7 +30,7 @@ COVERS: dict[str, Callable[[Tensor], Tensor]] = dict(mean=mean_colour, blur=blur
 
 
 def marked_pixels(activation: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
-    """The pixels that a map marks most.
+    """Return the pixels that a map marks most.
 
     Args:
         activation: A map (H, W).
@@ -48,7 +48,7 @@ def marked_pixels(activation: np.ndarray, fraction: float, rng: np.random.Genera
 
 
 def random_box(size: tuple[int, int], fraction: float, rng: np.random.Generator) -> np.ndarray:
-    """A box somewhere in an image.
+    """Return a box somewhere in an image.
 
     Args:
         size: Height and width of the image; the box has its shape.

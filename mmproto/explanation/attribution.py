@@ -29,7 +29,7 @@ SMOOTHING = 1 / 32  # standard deviation of the Gaussian, as a fraction of the s
 
 
 def upsampling(model: ProtoPNet, image: Tensor, maps: PrototypeMaps) -> np.ndarray:
-    """The similarity map, upsampled with cubic interpolation, as in the paper."""
+    """Return the similarity map, upsampled with cubic interpolation, as in the paper."""
     size = image.shape[-2], image.shape[-1]
     return np.stack([upsample(scores, size) for scores in maps.scores])
 
@@ -51,7 +51,7 @@ def receptive_field(model: ProtoPNet, image: Tensor, maps: PrototypeMaps) -> np.
 
 
 def integrated_gradients(model: ProtoPNet, image: Tensor, maps: PrototypeMaps) -> np.ndarray:
-    """What each pixel adds to the score on the way from a grey image (Sundararajan, 2017).
+    """Return what each pixel adds to the score on the way from a grey image (Sundararajan, 2017).
 
     The grey image is the data set's mean colour. Only what adds to the score is kept.
     """
@@ -99,7 +99,7 @@ def path_attributions(model: ProtoPNet, image: Tensor, prototypes: Sequence[int]
 
 
 def prototype_scores(model: ProtoPNet) -> Callable[[Tensor], Tensor]:
-    """The function from images (N, C, H, W) to the scores (N, P) of all prototypes."""
+    """Return the function from images (N, C, H, W) to the scores (N, P) of all prototypes."""
     return lambda inputs: model.head.pre_logits(model.extract_feat(inputs))
 
 
@@ -113,7 +113,7 @@ NEED_CAPTUM = {'integrated_gradients', 'smooth_grad'}
 
 
 def find_attribution(name: str) -> Attribution:
-    """An attribution by its name.
+    """Return an attribution by its name.
 
     Raises:
         InputError: If there is none of that name, or its library is not installed.

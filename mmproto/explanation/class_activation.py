@@ -52,7 +52,7 @@ class LastMapClassifier(nn.Module):
 
 @torch.enable_grad()
 def class_activations(model: ImageClassifier, inputs: Tensor) -> list[ClassActivation]:
-    """The class activation map of each image for its predicted class.
+    """Return the class activation map of each image for its predicted class.
 
     It is the Grad-CAM of the last feature map, which under global average pooling and a linear
     head is the class activation map: the class's weights times the map's channels.

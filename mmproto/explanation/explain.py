@@ -50,7 +50,7 @@ def explain(
 
 
 def own_prototypes(outputs: HeadOutputs, label: int) -> list[int]:
-    """The prototypes that explain a class in one image.
+    """Return the prototypes that explain a class in one image.
 
     They are its own; or, if it has none, those that add most to its logit, the first one most.
     """
@@ -124,5 +124,5 @@ def _places(
 
 
 def _from_0_to_1(activation: np.ndarray) -> np.ndarray:
-    """The map stretched to the range from 0 to 1; 0 everywhere if it is flat."""
+    """Return the map stretched to the range from 0 to 1; 0 everywhere if it is flat."""
     return cv2.normalize(activation, np.empty_like(activation), 0, 1, cv2.NORM_MINMAX)

@@ -32,12 +32,12 @@ class Geometry:
     start: tuple[float, float] = (0.0, 0.0)
 
     def resized(self, before: tuple[int, int], after: tuple[int, int]) -> 'Geometry':
-        """The geometry after a resize from one (height, width) to another."""
+        """Return the geometry after a resize from one (height, width) to another."""
         rows, columns = (step * old / new for step, old, new in zip(self.step, before, after))
         return replace(self, step=(rows, columns), input_size=after)
 
     def cropped(self, top: int, left: int, after: tuple[int, int]) -> 'Geometry':
-        """The geometry after a crop of that size (height, width) from a first pixel on."""
+        """Return the geometry after a crop of that size (height, width) from a first pixel on."""
         y, x = (start + step * cut for start, step, cut in zip(self.start, self.step, (top, left)))
         return replace(self, start=(y, x), input_size=after)
 
@@ -47,7 +47,7 @@ class Geometry:
         return self.to_original(Box(0, self.input_size[0], 0, self.input_size[1]))
 
     def to_original(self, box: Box) -> Box:
-        """The box (top, bottom, left, right) in the original's pixels, rounded outward."""
+        """Return the box (top, bottom, left, right) in the original's pixels, rounded outward."""
         top, bottom, left, right = box
         ends = []
         for axis, (first, last) in enumerate(((top, bottom), (left, right))):
@@ -65,7 +65,7 @@ class Geometry:
 
 
 def scaled_box(box: Box, size: tuple[int, int], new_size: tuple[int, int]) -> Box:
-    """A box in an image of one (height, width), after a resize of the image to another."""
+    """Return a box in an image of one (height, width), after a resize of the image to another."""
     rows, columns = (new / old for new, old in zip(new_size, size))
     top = min(round(box.top * rows), new_size[0] - 1)
     left = min(round(box.left * columns), new_size[1] - 1)

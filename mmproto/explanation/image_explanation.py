@@ -31,13 +31,13 @@ class ImageExplanation:
     classes: list[str]
 
     def box(self, match: PrototypeMatch) -> Box:
-        """The box of a match in the original image."""
+        """Return the box of a match in the original image."""
         return self.geometry.to_original(match.box)
 
     def box_in(self, image: np.ndarray, match: PrototypeMatch) -> Box:
-        """The box of a match in ``image``, a copy of the original of any size."""
+        """Return the box of a match in ``image``, a copy of the original of any size."""
         return scaled_box(self.box(match), self.geometry.size, image.shape[:2])
 
     def class_name(self, label: int) -> str:
-        """A class in words."""
+        """Return a class in words."""
         return self.classes[label].replace('_', ' ') if label >= 0 else 'no class'

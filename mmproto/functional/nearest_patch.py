@@ -50,7 +50,7 @@ class NearestPatch:
         )
 
     def _order(self) -> tuple[Tensor, ...]:
-        """What patches are ordered by, the most important first."""
+        """Return what patches are ordered by, the most important first."""
         return self.distance, self.image, self.location[:, 0], self.location[:, 1]
 
     @staticmethod

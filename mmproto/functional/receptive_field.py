@@ -20,7 +20,7 @@ class ReceptiveField:
     start: float = 0.5
 
     def through(self, kernel: int, stride: int = 1, padding: int = 0) -> 'ReceptiveField':
-        """The field after one more convolution or pooling layer."""
+        """Return the field after one more convolution or pooling layer."""
         return ReceptiveField(
             jump=self.jump * stride,
             size=self.size + (kernel - 1) * self.jump,
@@ -33,7 +33,7 @@ class ReceptiveField:
         image_size: tuple[int, int],
         patch_size: tuple[int, int] = (1, 1),
     ) -> Box:
-        """The box that a patch sees of an image: the union of what its cells see.
+        """Return the box that a patch sees of an image: the union of what its cells see.
 
         Args:
             cell: Row and column of the patch's first cell.

@@ -58,7 +58,7 @@ def one_line_errors() -> Iterator[None]:
 
 
 def config_parser(description: str) -> argparse.ArgumentParser:
-    """A parser with the arguments that MMPretrain's tools have in common."""
+    """Return a parser with the arguments that MMPretrain's tools have in common."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints')
@@ -81,7 +81,7 @@ def config_parser(description: str) -> argparse.ArgumentParser:
 
 
 def explainer_parser(description: str) -> argparse.ArgumentParser:
-    """A parser with what the tools that show prototypes have in common beside that."""
+    """Return a parser with what the tools that show prototypes have in common beside that."""
     parser = config_parser(description)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
@@ -93,14 +93,14 @@ def explainer_parser(description: str) -> argparse.ArgumentParser:
 
 
 def positive(text: str) -> int:
-    """A whole number of at least 1, as a type of arguments."""
+    """Return a whole number of at least 1, as a type of arguments."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'{text} is no whole number of at least 1')
     return int(text)
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """The config file with what the common arguments change.
+    """Return the config file with what the common arguments change.
 
     Raises:
         InputError: If there is no such file, or its backbone does not exist.
@@ -121,7 +121,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def _read_config(file: str, options: dict) -> Config:
-    """The config file with the options; those in ``DERIVED`` reach all that follows from them."""
+    """Read the config file with the options; those in ``DERIVED`` reach all that follows."""
     derived = {name: str(options[name]) for name in DERIVED if name in options}
     for name, value in derived.items():
         if set(value) & set('\'"\\\n'):  # MMEngine pastes it into the text of the file
@@ -143,7 +143,7 @@ def _read_config(file: str, options: dict) -> Config:
 
 
 def _loader_config(loader: ConfigDict) -> ConfigDict:
-    """A loader's config with MMPretrain's defaults; workers only persist where there are some."""
+    """Fill a loader's config with MMPretrain's defaults; workers persist if there are some."""
     defaults = ConfigDict(
         pin_memory=torch.cuda.is_available(),
         persistent_workers=loader.get('num_workers', 0) > 0,
@@ -171,7 +171,7 @@ def _set_up_processes(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def existing_checkpoint(path: str) -> str:
-    """The path, if there is such a file or it is an address that MMEngine loads from.
+    """Return the path, if there is such a file or it is an address that MMEngine loads from.
 
     Raises:
         InputError: If there is no such file.

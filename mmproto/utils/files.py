@@ -11,7 +11,7 @@ from mmproto.errors import InputError
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A name to write to; the file takes its own name once it is complete."""
+    """Return a name to write to; the file takes its own name once it is complete."""
     part = path.with_name(f'.{path.stem}.part{path.suffix}')
     try:
         yield part

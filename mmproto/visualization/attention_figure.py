@@ -127,7 +127,7 @@ def _comparison(sheet: Sheet, one: ImageExplanation, thumbnails: ThumbnailsOf, t
 
 
 def _drawn_matches(one: ImageExplanation) -> list[PrototypeMatch]:
-    """The prototypes with most points for the predicted class, one for each colour."""
+    """Return the prototypes with most points for the predicted class, one for each colour."""
     return one.prediction.target.matches[: len(COLOURS)]
 
 
@@ -147,7 +147,7 @@ def _caption(
 
 
 def _square(image: np.ndarray, side: int) -> np.ndarray:
-    """The image in the middle of a white square."""
+    """Return the image in the middle of a white square."""
     small = thumbnail(image, side)
     height, width = small.shape[:2]
     top, left = (side - height) // 2, (side - width) // 2

@@ -24,7 +24,7 @@ JPEG = [
 
 
 def draw_box(image: np.ndarray, box: Box) -> np.ndarray:
-    """A copy of the image with a box drawn around (top, bottom, left, right)."""
+    """Return a copy of the image with a box drawn around (top, bottom, left, right)."""
     top, bottom, left, right = box
     thickness = max(1, round(min(image.shape[:2]) / 100))
     corners = (left, top), (right - 1, bottom - 1)
@@ -32,7 +32,7 @@ def draw_box(image: np.ndarray, box: Box) -> np.ndarray:
 
 
 def heat_map(image: np.ndarray, activation: np.ndarray) -> np.ndarray:
-    """The image under an activation map (height, width), from its least to its greatest value."""
+    """Draw the image under an activation map (height, width), stretched to its range."""
     scaled = np.empty(activation.shape, np.uint8)
     cv2.normalize(activation, scaled, 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
     # a look-up takes a quarter of the time that cv2.applyColorMap takes
@@ -51,7 +51,7 @@ def save(path: str, image: np.ndarray) -> None:
 
 
 def thumbnail(image: np.ndarray, side: int) -> np.ndarray:
-    """The image scaled so that its longer side has that many pixels."""
+    """Return the image scaled so that its longer side has that many pixels."""
     scale = side / max(image.shape[:2])
     size = tuple(max(1, round(length * scale)) for length in image.shape[1::-1])
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
@@ -59,7 +59,7 @@ def thumbnail(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def display_copy(image: np.ndarray) -> np.ndarray:
-    """The image in three channels, made smaller if it is larger than a page needs."""
+    """Return the image in three channels, made smaller if it is larger than a page needs."""
     if image.ndim == 2 or image.shape[2] == 1:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     scale = DISPLAY_SIDE / max(image.shape[:2])
@@ -69,7 +69,7 @@ def display_copy(image: np.ndarray) -> np.ndarray:
 
 
 def data_uri(image: np.ndarray, quality: int = 85) -> str:
-    """The image as the data URI of a JPEG, for pages that stand alone."""
+    """Return the image as the data URI of a JPEG, for pages that stand alone."""
     done, buffer = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise ValueError(f'no JPEG can be made of an array {image.shape} of {image.dtype}')
@@ -77,7 +77,7 @@ def data_uri(image: np.ndarray, quality: int = 85) -> str:
 
 
 def heat_map_of_input(image: np.ndarray, geometry: Geometry, activation: np.ndarray) -> np.ndarray:
-    """The original image, at any scale, with a heat map on what the network's input shows of it.
+    """Draw the original image, at any scale, with a heat map on what the network sees.
 
     Args:
         image: (height, width, 3), uint8, BGR.

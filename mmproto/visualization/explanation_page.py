@@ -23,7 +23,7 @@ KINDS = ('.html', '.png', '.json')
 
 @cache
 def templates() -> jinja2.Environment:
-    """The templates of the pages; what comes from data is escaped."""
+    """Return the templates of the pages; what comes from data is escaped."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader('mmproto.visualization'),
         autoescape=True,
@@ -34,7 +34,7 @@ def templates() -> jinja2.Environment:
 
 
 def patches_warning(head: ProtoPNetHead) -> str | None:
-    """What has to be said on every page of a model whose prototypes are no training patches."""
+    """Return what every page says of a model whose prototypes are no training patches."""
     if head.prototypes_are_patches:
         return None
     if (head.prototype_image < 0).any():

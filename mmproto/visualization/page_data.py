@@ -13,7 +13,7 @@ THUMBNAIL = 160
 
 
 def prototype_thumbnails(gallery: Gallery, prototype: int) -> dict[str, np.ndarray] | None:
-    """The images of a prototype, no larger than a page shows them; None if there are none."""
+    """Return the images of a prototype, no larger than a page shows them, None without."""
     images = gallery.images(prototype)
     if images is None:
         return None
@@ -23,7 +23,7 @@ def prototype_thumbnails(gallery: Gallery, prototype: int) -> dict[str, np.ndarr
 def page_data(
     one: ImageExplanation, side: int = SIDE, second: ImageExplanation | None = None
 ) -> dict:
-    """An explanation as the macros of ``matches.html.j2`` take it.
+    """Return an explanation as the macros of ``matches.html.j2`` take it.
 
     Args:
         one: The explanation.
@@ -50,13 +50,13 @@ def page_data(
 
 
 def rival_question(one: ImageExplanation) -> str:
-    """The question that the points of the rival answer."""
+    """Return the question that the points of the rival answer."""
     asked = one.prediction.target.label != one.prediction.label
     return 'It was taken for: why' if asked else 'Why not'
 
 
 def heat_thumbnail(one: ImageExplanation, match: PrototypeMatch) -> np.ndarray:
-    """The image, small, under how much its pixels matter to the match's score."""
+    """Return the image, small, under how much its pixels matter to the match's score."""
     return heat_map_of_input(thumbnail(one.image, THUMBNAIL), one.geometry, match.activation)
 
 
@@ -70,7 +70,7 @@ def _class_data(
     second_matches = {} if second is None else {m.prototype: m for m in second.prediction.matches}
 
     def heats(match: PrototypeMatch) -> list[dict]:
-        """The match's heat map, and that of the same prototype by the other attribution."""
+        """Return the match's heat map, and that of the same prototype by the other attribution."""
         pairs = [(one, match)]
         if second is not None and match.prototype in second_matches:
             pairs.append((second, second_matches[match.prototype]))

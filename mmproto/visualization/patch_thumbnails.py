@@ -18,7 +18,7 @@ PATCH = 56
 
 
 def patch_key(patch: ImagePatch) -> tuple[str, int, Box]:
-    """What tells a patch from others on the page: split, image and box."""
+    """Return what tells a patch from others on the page: split, image and box."""
     return patch.split, patch.image, patch.box
 
 

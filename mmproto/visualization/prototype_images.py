@@ -42,10 +42,10 @@ class Gallery(Protocol):
     origin: str
 
     def images(self, prototype: int) -> PrototypeImages | None:
-        """The images of a prototype, None if there are none."""
+        """Return the images of a prototype, None if there are none."""
 
     def path(self, prototype: int) -> str | None:
-        """The file of the training image that it is a patch of, if it is known."""
+        """Return the file of the training image that it is a patch of, if it is known."""
 
 
 def patch_keys(head: ProtoPNetHead) -> list[tuple]:
@@ -184,7 +184,7 @@ def draw_prototype(image: np.ndarray, activation: np.ndarray, box: Box) -> Proto
 
 
 def to_bgr(inputs: torch.Tensor) -> np.ndarray:
-    """An input (C, H, W), uint8, as an image (H, W, 3) in OpenCV's order."""
+    """Return an input (C, H, W), uint8, as an image (H, W, 3) in OpenCV's order."""
     image = np.ascontiguousarray(inputs.permute(1, 2, 0).numpy())
     return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.shape[2] == 1 else image
 
@@ -197,7 +197,7 @@ def push_folders(checkpoint: Path) -> Iterator[Path]:
 
 
 def find_saved(head: ProtoPNetHead, folders: Iterable[Path]) -> SavedImages | None:
-    """The first of the folders that shows this head's prototypes."""
+    """Return the first of the folders that shows this head's prototypes."""
     for folder in folders:
         try:
             return SavedImages(head, folder)

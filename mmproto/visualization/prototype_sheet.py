@@ -48,6 +48,6 @@ def prototype_sheet(folder: Path, classes: int | None = None) -> Image.Image:
 
 
 def _inside(size: tuple[int, int]) -> tuple[int, int]:
-    """The size scaled to fit a square of the side."""
+    """Return the size scaled to fit a square of the side."""
     scale = SIDE / max(size)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

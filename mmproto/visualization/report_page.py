@@ -51,7 +51,7 @@ def write_report(
 
 
 def report_page(report: ModelReport, gallery: Gallery, datasets: Mapping[str, ImageDataset]) -> str:
-    """The page as HTML; what it takes is told at :func:`write_report`."""
+    """Return the page as HTML; what it takes is told at :func:`write_report`."""
     from plotly.offline import get_plotlyjs  # of the extra 'explain'
 
     thumbnails = Thumbnails()
@@ -144,7 +144,7 @@ def _explained(
 
 
 def _classes(report: ModelReport, names: list[str], images: list[Addresses]) -> list[dict]:
-    """The classes with their prototypes; those of no class come last."""
+    """Return the classes with their prototypes; those of no class come last."""
     members = defaultdict(list)
     for one in report.prototypes:
         members[one.label].append(one)
@@ -165,7 +165,7 @@ def _classes(report: ModelReport, names: list[str], images: list[Addresses]) -> 
 def _script_data(
     report: ModelReport, names: list[str], prototypes: list[Addresses], patches: dict[tuple, str]
 ) -> dict:
-    """What the page's script draws: the confusion matrix and the map."""
+    """Return what the page's script draws: the confusion matrix and the map."""
     latent_map = report.latent_map
     return dict(
         names=names,
@@ -186,5 +186,5 @@ def _script_data(
 
 
 def _hash(script: str) -> str:
-    """What a Content-Security-Policy calls a script by."""
+    """Return what a Content-Security-Policy calls a script by."""
     return f'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'

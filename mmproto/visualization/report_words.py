@@ -7,7 +7,7 @@ from mmproto.analysis.prototype_statistics import PrototypeStatistics
 
 
 def percent(share: float) -> str:
-    """A share in words."""
+    """Return a share in words."""
     return f'{100 * share:.0f} %'
 
 
@@ -24,7 +24,7 @@ def fires_in_words(one: PrototypeStatistics) -> str:
 
 
 def part_agreement_in_words(agreement: PartAgreement) -> str:
-    """What the part locations say of the boxes."""
+    """Return what the part locations say of the boxes."""
 
     def by_chance(share: float) -> str:
         return f'by chance it would be {percent(share)}'

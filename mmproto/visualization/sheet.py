@@ -20,7 +20,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 @lru_cache(4096)  # most words come again on the next sheet
 def _written(text: str, size: int, bold: bool) -> Image.Image:
-    """A line as a mask; its corner is where the line begins."""
+    """Return a line as a mask; its corner is where the line begins."""
     stroke = 0.4 * bold
     right, bottom = _font(size).getbbox(text, stroke_width=stroke)[2:]
     mask = Image.new('L', (max(1, math.ceil(right)), max(1, math.ceil(bottom))))
@@ -29,7 +29,7 @@ def _written(text: str, size: int, bold: bool) -> Image.Image:
 
 
 def shortened(text: str, width: int, size: int = NORMAL) -> str:
-    """The text in one line, cut where it is wider than so many pixels."""
+    """Return the text in one line, cut where it is wider than so many pixels."""
     font = ImageFont.load_default(size=size)
     text = ' '.join(text.split())
     if font.getlength(text) <= width:

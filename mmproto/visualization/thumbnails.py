@@ -42,7 +42,7 @@ class Thumbnails:
 
 
 def encode(image: np.ndarray) -> bytes:
-    """The image as WebP."""
+    """Return the image as WebP."""
     done, buffer = cv2.imencode('.webp', image, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
     if not done:
         raise ValueError(f'no WebP can be made of an array {image.shape} of {image.dtype}')

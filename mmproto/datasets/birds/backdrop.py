@@ -17,7 +17,7 @@ PLACES = {
 
 
 def draw_backdrop(size: int, feet, rng: np.random.Generator) -> Image.Image:
-    """An RGB picture (size, size) of a place, with a perch under the feet (2,) or none."""
+    """Return an RGB picture (size, size) of a place, with a perch under the feet (2,) or none."""
     place = str(rng.choice(list(PLACES)))
     above, below, clutter = PLACES[place]
     height = np.linspace(0, 1, size)[:, None, None] + rng.uniform(-0.15, 0.15)
@@ -38,7 +38,7 @@ def draw_backdrop(size: int, feet, rng: np.random.Generator) -> Image.Image:
 
 
 def draw_leaf(draw: ImageDraw.ImageDraw, centre, length: float, angle: float, rng) -> None:
-    """A leaf with its midrib; angle in radians."""
+    """Return a leaf with its midrib; angle in radians."""
     blade = np.array([(-0.5, 0), (-0.2, -0.2), (0.15, -0.18), (0.55, 0), (0.15, 0.18), (-0.2, 0.2)])
     green = rng.uniform((50, 90, 30), (130, 150, 70)).astype(int)
     turn = length * rotation(np.rad2deg(angle)).T
@@ -48,7 +48,7 @@ def draw_leaf(draw: ImageDraw.ImageDraw, centre, length: float, angle: float, rn
 
 
 def draw_twig(draw: ImageDraw.ImageDraw, through, width: float, angle: float, rng) -> None:
-    """A bent twig across the whole picture, through a point (2,); angle in radians."""
+    """Return a bent twig across the whole picture, through a point (2,); angle in radians."""
     brown = rng.uniform((70, 50, 36), (120, 92, 66)).astype(int)
     bend = np.array([(-60, 6), (-18, -1.5), (0, 0), (20, 2), (60, -5)]) * width
     path = smooth(bend @ rotation(np.rad2deg(angle)).T + through, closed=False)
@@ -78,7 +78,7 @@ DETAILS = {'sky': _cloud, 'leaves': _foliage, 'grass': _blade, 'water': _ripple}
 
 
 def _draw_growth(picture: Image.Image, size: int, rng: np.random.Generator) -> None:
-    """A twig with leaves, a little out of focus, somewhere behind."""
+    """Return a twig with leaves, a little out of focus, somewhere behind."""
     layer = Image.new('RGBA', (2 * size, 2 * size), (80, 100, 50, 0))
     draw = ImageDraw.Draw(layer)
     start, angle = rng.uniform(0, 2 * size, 2), rng.uniform(0, np.pi)

@@ -59,14 +59,14 @@ NEAR_HIP, FAR_HIP = (0.16, 0.46), (-0.08, 0.46)
 
 
 def draw_beak(head: Canvas, variant: str) -> None:
-    """The beak, on a canvas turned with the head."""
+    """Return the beak, on a canvas turned with the head."""
     outline, colour, gape = BEAKS[variant]
     head.fill(outline, colour, EDGE)
     head.line(smooth(gape, closed=False), (60, 40, 40), 0.6 * EDGE)
 
 
 def draw_eye(head: Canvas) -> None:
-    """The eye, with a pale ring that keeps it clear of a dark cap."""
+    """Return the eye, with a pale ring that keeps it clear of a dark cap."""
     head.fill(ellipse(0.55, -0.54, 0.075), WHITE)
     head.fill(ellipse(0.55, -0.54, 0.056), BLACK)
     head.fill(ellipse(0.578, -0.568, 0.016), WHITE)

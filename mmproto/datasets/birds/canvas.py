@@ -19,7 +19,7 @@ _WEIGHTS = 0.5 * np.hstack(
 
 
 def smooth(knots, closed: bool = True) -> np.ndarray:
-    """A Catmull-Rom curve through the knots (K, 2).
+    """Return a Catmull-Rom curve through the knots (K, 2).
 
     Returns:
         (8 K, 2) for a closed outline, (8 (K - 1) + 1, 2) for an open line.
@@ -35,20 +35,20 @@ def smooth(knots, closed: bool = True) -> np.ndarray:
 
 
 def ellipse(x: float, y: float, rx: float, ry: float | None = None, angle: float = 0) -> np.ndarray:
-    """The outline (32, 2) of an ellipse turned by degrees; a circle where `ry` is left out."""
+    """Outline (32, 2) an ellipse turned by degrees; a circle where `ry` is left out."""
     t = np.linspace(0, 2 * np.pi, 32, endpoint=False)
     points = np.stack([rx * np.cos(t), (rx if ry is None else ry) * np.sin(t)], axis=1)
     return points @ rotation(angle).T + (x, y)
 
 
 def rotation(angle: float) -> np.ndarray:
-    """The matrix (2, 2) that turns by degrees, clockwise to the eye since y points down."""
+    """Return the matrix (2, 2) that turns by degrees, clockwise to the eye since y points down."""
     a = np.deg2rad(angle)
     return np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
 
 
 def darker(colour, factor: float = 0.55) -> tuple[int, ...]:
-    """The colour times a factor, for edges and shadows."""
+    """Return the colour times a factor, for edges and shadows."""
     return tuple(int(channel * factor) for channel in colour)
 
 
@@ -72,25 +72,25 @@ class Canvas:
     origin: np.ndarray
 
     def turned(self, angle: float, joint) -> Canvas:
-        """The same picture with everything drawn turned by degrees about a joint (2,)."""
+        """Return the same picture with everything drawn turned by degrees about a joint (2,)."""
         matrix = self.matrix @ rotation(angle)
         joint = np.asarray(joint, float)
         return replace(self, matrix=matrix, origin=self.at(joint) - matrix @ joint)
 
     def moved(self, origin) -> Canvas:
-        """The same picture with (0, 0) where the point `origin` (2,) was."""
+        """Return the same picture with (0, 0) where the point `origin` (2,) was."""
         return replace(self, origin=self.at(origin))
 
     def at(self, points) -> np.ndarray:
-        """The pixels of points (..., 2)."""
+        """Return the pixels of points (..., 2)."""
         return np.asarray(points, float) @ self.matrix.T + self.origin
 
     def pixels(self, length: float) -> int:
-        """A length in bird units as whole pixels, at least 1."""
+        """Return a length in bird units as whole pixels, at least 1."""
         return max(1, round(length * float(np.hypot(*self.matrix[:, 0]))))
 
     def fill(self, outline, colour, edge: float = 0.0) -> None:
-        """Fills an outline; an edge of that width, in the colour's shade, is put under it."""
+        """Fill an outline; an edge of that width, in the colour's shade, is put under it."""
         if edge:
             self.line(np.vstack([outline, outline[:2]]), darker(colour), 2 * edge)
         ImageDraw.Draw(self.image).polygon(flat(self.at(outline)), (*colour, 255))

@@ -35,7 +35,7 @@ class Pose:
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> Pose:
-        """A pose drawn at random, in ranges that keep every part in sight."""
+        """Return a pose drawn at random, in ranges that keep every part in sight."""
         first, second = TINTS[rng.choice(len(TINTS), 2, replace=False)]
         share = rng.random()
         return cls(

@@ -64,7 +64,7 @@ def draw_body(body: Canvas, head: Canvas, tint) -> None:
 
 
 def draw_crown(head: Canvas, variant: str, tint) -> None:
-    """The crown, on a canvas turned with the head."""
+    """Return the crown, on a canvas turned with the head."""
     if variant == 'crested':
         head.fill(CREST, (206, 44, 40), EDGE)
         for tip in ((0.12, -1.08), (0.06, -0.84)):
@@ -80,7 +80,7 @@ def draw_crown(head: Canvas, variant: str, tint) -> None:
 
 
 def draw_breast(body: Canvas, variant: str) -> None:
-    """The breast, from throat to belly."""
+    """Return the breast, from throat to belly."""
     body.mark(TORSO, [BREAST], BREAST_GROUND[variant], soft=0.03)
     if variant == 'spotted':
         rows = [(0.22 + 0.075 * (row % 2), -0.16 + 0.14 * row) for row in range(6)]
@@ -96,7 +96,7 @@ def draw_breast(body: Canvas, variant: str) -> None:
 
 
 def draw_wing(body: Canvas, variant: str, lift: float) -> None:
-    """The near wing, lifted by degrees about the shoulder, and its shadow on the flank."""
+    """Return the near wing, lifted by degrees about the shoulder, and its shadow on the flank."""
     ground, wing = WING_GROUND[variant], body.turned(lift, SHOULDER)
     shadow = np.subtract(WING, SHOULDER) @ rotation(lift).T + SHOULDER + (0, 0.08)
     body.mark(TORSO, [shadow], darker(ground, 0.4), soft=0.06, strength=0.5)
@@ -117,7 +117,7 @@ def draw_wing(body: Canvas, variant: str, lift: float) -> None:
 
 
 def draw_tail(tail: Canvas, variant: str) -> None:
-    """The tail, on a canvas of its own: it points left from the origin, where it is rooted."""
+    """Draw the tail on a canvas of its own: it points left from the origin, its root."""
     if variant == 'forked':
         prong = [(0.2, 0.07), (-0.2, 0.12), (-0.5, 0.26), (-0.84, 0.4), (-0.5, 0.1), (-0.26, 0)]
         prong = smooth([*prong, (0.2, -0.04)])
@@ -142,7 +142,7 @@ def draw_tail(tail: Canvas, variant: str) -> None:
 
 
 def _band(points, width: float) -> np.ndarray:
-    """The outline of a strip of that width along a smooth line through the points."""
+    """Return the outline of a strip of that width along a smooth line through the points."""
     line = smooth(points, closed=False)
     along = np.gradient(line, axis=0)
     across = along[:, ::-1] * (-1, 1) / np.hypot(*along.T)[:, None] * width / 2

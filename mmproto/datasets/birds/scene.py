@@ -70,7 +70,7 @@ def draw_scene(bird: Species, size: int, rng: np.random.Generator) -> Scene:
 
 
 def _rounded(layer: Image.Image, silhouette: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """The bird, shaded as if its outline were that of something round lit from above."""
+    """Return the bird, shaded as if its outline were that of something round lit from above."""
     size = layer.width
     height = np.asarray(silhouette.filter(ImageFilter.GaussianBlur(size / 24)), np.float32) / 255
     down, right = np.gradient(height)
@@ -81,7 +81,7 @@ def _rounded(layer: Image.Image, silhouette: Image.Image, rng: np.random.Generat
 
 
 def _cover(size: int, centre, reach: float, rng: np.random.Generator) -> Image.Image:
-    """What hides some of the bird in two pictures of five: RGBA, a leaf or a twig or nothing."""
+    """Hide some of the bird in two pictures of five: RGBA, a leaf or a twig or nothing."""
     layer = Image.new('RGBA', (OVERSAMPLING * size,) * 2, (70, 90, 50, 0))
     if rng.random() < 0.4:
         draw = ImageDraw.Draw(layer)
@@ -96,7 +96,7 @@ def _cover(size: int, centre, reach: float, rng: np.random.Generator) -> Image.I
 
 
 def _lit(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """The picture under some light: brightness, cast, a darker side and a vignette."""
+    """Return the picture under some light: brightness, cast, a darker side and a vignette."""
     axis = np.linspace(-1, 1, picture.width, dtype=np.float32)
     x, y = axis[None, :, None], axis[:, None, None]
     cast = rng.uniform(0.8, 1.15) * (1 + rng.uniform(-0.06, 0.06, 3))

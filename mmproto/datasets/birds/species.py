@@ -58,13 +58,13 @@ class Species:
         return f'{BILLS[self.beak]}_{self.crown.capitalize()}_{WINGS[self.wing]}'
 
     def differing_parts(self, other: Species) -> list[str]:
-        """The parts that tell this species from another."""
+        """Return the parts that tell this species from another."""
         pairs = zip(VARIANTS, astuple(self), astuple(other))
         return [part for part, mine, theirs in pairs if mine != theirs]
 
 
 def species(number: int) -> Species:
-    """The species of a number, whatever the number of species in use.
+    """Return the species of a number, whatever the number of species in use.
 
     Args:
         number: From 0 to `MAX_SPECIES` - 1.

@@ -40,7 +40,7 @@ def has_deep_colours(image: Any) -> bool:
 
 
 def deep_colours(image: Any) -> Image.Image:
-    """The 16-bit colours of an opened file, stretched by one range over all of them."""
+    """Return the 16-bit colours of an opened file, stretched by one range over all of them."""
     image.load()  # raises for a truncated file, and says why
     values: Any = cv2.imread(image.filename, cv2.IMREAD_UNCHANGED)  # BGR or BGRA
     if values is None:
@@ -54,7 +54,7 @@ def deep_colours(image: Any) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """An opened file as 8-bit RGB, upright, on white where it is transparent."""
+    """Return an opened file as 8-bit RGB, upright, on white where it is transparent."""
     if has_deep_colours(image):
         image = deep_colours(image)
     image = ImageOps.exif_transpose(image)
@@ -101,7 +101,7 @@ class LoadPicture(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        """Loads `results['img_path']`."""
+        """Load `results['img_path']`."""
         if 'img_path' not in results and 'img' in results:
             return results  # a single image, read by an inferencer
         path = results['img_path']

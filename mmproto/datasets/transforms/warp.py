@@ -25,7 +25,7 @@ MAX_SHEAR = 0.9  # of a side; a long thin image would be sheared away altogether
 
 
 def rotate_homography(height: int, width: int, angle: float) -> np.ndarray:
-    """Turns about the centre and magnifies the largest inscribed rectangle of the same aspect.
+    """Turn about the centre and magnifies the largest inscribed rectangle of the same aspect.
 
     Args:
         height (int): Of the image in pixels, at least 2.
@@ -119,7 +119,7 @@ class RandomRotate(RandomWarp):
 
     @cache_randomness
     def draw(self) -> tuple[float]:
-        """The angle."""
+        """Return the angle."""
         return (np.random.uniform(-self.max_angle, self.max_angle),)
 
     def __repr__(self) -> str:
@@ -147,7 +147,7 @@ class RandomSkew(RandomWarp):
 
     @cache_randomness
     def draw(self) -> tuple[float, int]:
-        """The amount and the kind of skew."""
+        """Return the amount and the kind of skew."""
         return (
             np.random.uniform(0, self.magnitude),
             np.random.choice(len(SKEWS), p=SKEW_PROBABILITIES),
@@ -175,7 +175,7 @@ class RandomShear(RandomWarp):
 
     @cache_randomness
     def draw(self) -> tuple[float, bool]:
-        """The angle and the direction."""
+        """Return the angle and the direction."""
         return np.random.uniform(-self.max_angle, self.max_angle), np.random.rand() < 0.5
 
     def __repr__(self) -> str:

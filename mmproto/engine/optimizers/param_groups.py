@@ -10,14 +10,14 @@ from mmproto.models.backbones.layers import parameter_layers
 
 
 def group_of(name: str) -> str:
-    """The group of a classifier's parameter."""
+    """Return the group of a classifier's parameter."""
     if name.startswith('head.'):
         return 'last_layer' if name.startswith('head.last_layer.') else 'prototypes'
     return name.split('.')[0]
 
 
 def trainable_groups(model: ProtoPNet) -> dict[str, list[nn.Parameter]]:
-    """The parameters of a classifier that are not frozen, by the name of their group."""
+    """Return the parameters of a classifier that are not frozen, by the name of their group."""
     groups: dict[str, list[nn.Parameter]] = {name: [] for name in GROUPS}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -66,7 +66,7 @@ def stage_param_groups(name: str, stage: Stage, model: ProtoPNet) -> list[dict]:
 def _backbone_layers(
     place: str, backbone: nn.Module, frozen: int, decay: float
 ) -> Mapping[float, list[nn.Parameter]]:
-    """The backbone's parameters that train, by the share of the learning rate that they get."""
+    """Return the backbone's parameters that train, by the fraction of the learning rate."""
     layers = parameter_layers(backbone)
     last = max(layers.values())
     if type(frozen) is not int or not 0 <= frozen <= last:

@@ -86,11 +86,11 @@ class StagedOptimWrapper(OptimWrapperDict):
         self.active.zero_grad(**kwargs)
 
     def optim_context(self, model: ProtoPNet) -> AbstractContextManager:
-        """The active wrapper's context for autocast and gradient accumulation."""
+        """Return the active wrapper's context for autocast and gradient accumulation."""
         return self.active.optim_context(model)
 
     def get_lr(self) -> dict[str, list[float]]:
-        """The learning rate of every group, the largest of its layers, 0 for the frozen ones.
+        """Return the learning rate of every group, of its layers the largest, 0 if frozen.
 
         'lr' holds those that train: MMPretrain's ``analyze_logs.py`` knows a training line by it.
         """
@@ -101,5 +101,5 @@ class StagedOptimWrapper(OptimWrapperDict):
         return {'lr': list(active.values()), **rates}
 
     def get_momentum(self) -> dict[str, list[float]]:
-        """The momentum of the active wrapper."""
+        """Return the momentum of the active wrapper."""
         return self.active.get_momentum()

@@ -60,7 +60,7 @@ def is_channels_last(backbone: nn.Module) -> bool:
 
 
 def last_map(feats: Tensor | Sequence[Tensor], channels_last: bool) -> Tensor:
-    """The backbone's last feature map as (N, C, H, W).
+    """Return the backbone's last feature map as (N, C, H, W).
 
     Args:
         feats: What the backbone gives: its maps, or the last of them.
@@ -104,7 +104,7 @@ def check_image_size(backbone: nn.Module, shape: tuple[int, int, int]) -> None:
 
 
 def _multiples_around(height: int, width: int, step: int = 32) -> list[tuple[int, int]]:
-    """The next smaller and the next larger size in multiples of a step."""
+    """Return the next smaller and the next larger size in multiples of a step."""
     smaller = max(step, height // step * step), max(step, width // step * step)
     larger = -(-height // step) * step, -(-width // step) * step
     return [smaller, larger]
@@ -120,7 +120,7 @@ def _takes(backbone: nn.Module, shape: tuple[int, int, int]) -> bool:
 
 @torch.no_grad()
 def _probe(backbone: nn.Module, shape: tuple[int, int, int]) -> Tensor:
-    """The last map (1, D, H', W') of a blank image (C, H, W); the backbone stays as it was."""
+    """Return the last map (1, D, H', W') of a blank image (C, H, W); the backbone stays."""
     training = {module: module.training for module in backbone.modules()}
     parameter = next(backbone.parameters())
     backbone.eval()

@@ -9,7 +9,7 @@ CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 def parameter_layers(backbone: nn.Module) -> dict[str, int]:
-    """The layer of every parameter of a backbone, counted from the input.
+    """Return the layer of every parameter of a backbone, counted from the input.
 
     A backbone of MMPretrain with a ``get_layer_depth`` says it itself. For every other one, of
     timm or MMPretrain:
@@ -42,7 +42,7 @@ def parameter_layers(backbone: nn.Module) -> dict[str, int]:
 
 
 def _declared_depths(backbone: Any) -> dict[str, int] | None:
-    """What MMPretrain says, None where it does not."""
+    """Return what MMPretrain says, None where it does not."""
     if not hasattr(backbone, 'get_layer_depth'):
         return None
     prefix = 'backbone.'
@@ -56,7 +56,7 @@ def _declared_depths(backbone: Any) -> dict[str, int] | None:
 
 
 def _network(backbone: nn.Module) -> tuple[nn.Module, str]:
-    """The network and the prefix of its names, out of what is only wrapped around it."""
+    """Return the network and the prefix of its names, out of what is only wrapped around it."""
     network, prefix = backbone, ''
     while not network._parameters and len(children := list(network.named_children())) == 1:
         ((name, network),) = children
@@ -67,7 +67,7 @@ def _network(backbone: nn.Module) -> tuple[nn.Module, str]:
 def _blocks(
     module: nn.Module, prefix: str, in_stage: bool = False
 ) -> Iterator[tuple[list[str], bool]]:
-    """The parameters' names block by block, and whether the block has a matrix."""
+    """Return the parameters' names block by block, and whether the block has a matrix."""
     yield [prefix + name for name, _ in module.named_parameters(recurse=False)], False
     for name, child in module.named_children():
         path = f'{prefix}{name}.'

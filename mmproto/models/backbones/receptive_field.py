@@ -42,7 +42,7 @@ SHORTCUT = 'downsample'
 
 
 def backbone_receptive_field(backbone: nn.Module) -> ReceptiveField | None:
-    """The receptive field of the cells of a backbone's last map.
+    """Return the receptive field of the cells of a backbone's last map.
 
     It holds for images of every size, since these networks only slide windows over them. The
     layers of residual and dense branches count one after another.
@@ -96,7 +96,7 @@ def _window(layer: Any) -> tuple[int, int, int]:
 
 
 def _outline(backbone: nn.Module) -> tuple[Tensor, ...]:
-    """The backbone's maps without values: no layer computes, no statistics change."""
+    """Return the backbone's maps without values: no layer computes, no statistics change."""
     state = chain(backbone.named_parameters(), backbone.named_buffers())
     blank = torch.empty(1, image_channels(backbone), *image_size(backbone), device='meta')
     return functional_call(backbone, {name: value.to('meta') for name, value in state}, (blank,))

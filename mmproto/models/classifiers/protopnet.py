@@ -35,5 +35,5 @@ class ProtoPNet(ImageClassifier):
 
 
 def unwrap_model(model: nn.Module) -> ProtoPNet:
-    """The classifier itself, out of what distributed training wraps around it."""
+    """Return the classifier itself, out of what distributed training wraps around it."""
     return cast(ProtoPNet, model.module if is_model_wrapper(model) else model)

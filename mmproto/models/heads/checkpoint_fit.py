@@ -94,7 +94,7 @@ def _described(state: dict[str, Tensor]) -> str:
 
 
 def _shape_for(name: str, shape: torch.Size, count: int) -> tuple[int, ...]:
-    """The shape that an entry of a head has with that number of prototypes."""
+    """Return the shape that an entry of a head has with that number of prototypes."""
     if name == 'last_layer.weight':
         return shape[0], count
     return (count, *shape[1:]) if name.startswith('prototype_') else tuple(shape)

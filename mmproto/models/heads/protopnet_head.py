@@ -195,7 +195,7 @@ class ProtoPNetHead(ClsHead):
         return samples
 
     def loss(self, feats: Sequence[Tensor], data_samples: list[DataSample]) -> dict[str, Tensor]:
-        """The weighted terms of the loss, see :class:`ProtoPNetLoss`.
+        """Return the weighted terms of the loss, see :class:`ProtoPNetLoss`.
 
         Raises:
             InputError: If a sample carries mixed labels, several or none.
@@ -235,7 +235,7 @@ class ProtoPNetHead(ClsHead):
         )
 
     def _features(self, feats: Sequence[Tensor]) -> Tensor:
-        """The last map, if its channels fit the prototypes."""
+        """Return the last map, if its channels fit the prototypes."""
         given, expected = feats[-1].shape[1], self.prototype_vectors.shape[1]
         if given != expected:
             raise InputError(

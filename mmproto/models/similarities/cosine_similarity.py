@@ -49,7 +49,7 @@ class CosineSimilarity(Similarity):
     def score(
         self, distances: Tensor, labels: Tensor | None = None, prototype_class: Tensor | None = None
     ) -> Tensor:
-        """The cosine, ``1 - distance``, times the scale."""
+        """Return the cosine, ``1 - distance``, times the scale."""
         return self.scale * (1 - distances)
 
     @torch.no_grad()

@@ -29,5 +29,5 @@ class LinearSimilarity(Similarity):
     def score(
         self, distances: Tensor, labels: Tensor | None = None, prototype_class: Tensor | None = None
     ) -> Tensor:
-        """The distance, negated."""
+        """Return the distance, negated."""
         return -distances

@@ -55,14 +55,14 @@ class Similarity(nn.Module):
         return patches
 
     def distance(self, patches: Tensor, prototypes: Tensor) -> Tensor:
-        """The distance (...) of patches (..., K) to prototypes (..., K), broadcast.
+        """Return the distance (...) of patches (..., K) to prototypes (..., K), broadcast.
 
         The less it is, the more alike they are; it need not be a metric.
         """
         raise NotImplementedError
 
     def pairwise_distance(self, patches: Tensor, prototypes: Tensor) -> Tensor:
-        """The distances (N, L, P) of all patches (N, L, K) to all prototypes (P, K).
+        """Return the distances (N, L, P) of all patches (N, L, K) to all prototypes (P, K).
 
         Override it where there is a faster way; it may round, since the distance of the nearest
         patch is then computed by :meth:`distance`.
@@ -74,7 +74,7 @@ class Similarity(nn.Module):
     def score(
         self, distances: Tensor, labels: Tensor | None = None, prototype_class: Tensor | None = None
     ) -> Tensor:
-        """The score of a distance, which falls as the distance grows.
+        """Return the score of a distance, which falls as the distance grows.
 
         Args:
             distances: Distances (N, P), or maps of them (N, P, H', W').
@@ -107,7 +107,7 @@ class Similarity(nn.Module):
         return rounded + (compared.distance - rounded).detach(), locations
 
     def distance_maps(self, features: Tensor, prototypes: Tensor) -> Tensor:
-        """The distance of every patch to every prototype (N, P, H', W').
+        """Return the distance of every patch to every prototype (N, P, H', W').
 
         The least one of a map is that of :meth:`nearest`: rounding makes no patch nearer.
         """
@@ -165,7 +165,7 @@ class Similarity(nn.Module):
 
 
 def _gather(patches: Tensor, numbers: Tensor) -> Tensor:
-    """The patches (N, B, K) of those numbers (N, B), of the patches (N, L, K) of each image."""
+    """Return the patches (N, B, K) of those numbers (N, B), out of (N, L, K)."""
     # Not take_along_dim: an exported graph would take the number of images for a constant.
     return patches.gather(1, numbers[..., None].expand(-1, -1, patches.shape[-1]))
 
