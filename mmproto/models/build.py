@@ -25,8 +25,8 @@ def build_subclass(config: Mapping | nn.Module, base: type[Base]) -> Base:
     """
     if isinstance(config, base):
         return config
-    settings = config if isinstance(config, Mapping) else {}
-    name = settings.get('type', type(config).__name__)
+    settings = config if isinstance(config, Mapping) else dict(type=type(config).__name__)
+    name = settings.get('type')
     found = MODELS.get(name) if isinstance(name, str) else name
     if not (isinstance(found, type) and issubclass(found, base)):
         raise InputError(
