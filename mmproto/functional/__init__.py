@@ -2,6 +2,7 @@
 
 from mmproto.functional.box import Box
 from mmproto.functional.cluster_cost import cluster_cost
+from mmproto.functional.connection_penalty import ConnectionPenalty, own_connections
 from mmproto.functional.cosine_distance import (
     cosine_distance,
     pairwise_cosine_distance,
@@ -17,26 +18,40 @@ from mmproto.functional.precision import true_fp32
 from mmproto.functional.prototype_contrast_cost import prototype_contrast_cost
 from mmproto.functional.pruning import nearest_image_classes, speaks_for_its_class
 from mmproto.functional.receptive_field import ReceptiveField
+from mmproto.functional.score_loss import ScoreLoss
 from mmproto.functional.separation_cost import separation_cost
+from mmproto.functional.sparse_last_layer import (
+    LastLayerSolution,
+    largest_l1_weight,
+    last_layer_path,
+    solve_last_layer,
+)
 from mmproto.functional.squared_distance import pairwise_squared_distance, squared_distance
 
 __all__ = [
     'EPSILON',
     'Box',
+    'ConnectionPenalty',
+    'LastLayerSolution',
     'NearestPatch',
     'ReceptiveField',
+    'ScoreLoss',
     'cluster_cost',
     'cosine_distance',
     'l1_cost',
+    'largest_l1_weight',
+    'last_layer_path',
     'log_similarity',
     'nearest_image_classes',
     'nearest_patch',
     'orthogonality_cost',
     'own_class_points',
+    'own_connections',
     'pairwise_cosine_distance',
     'pairwise_squared_distance',
     'prototype_contrast_cost',
     'separation_cost',
+    'solve_last_layer',
     'speaks_for_its_class',
     'squared_distance',
     'true_fp32',
