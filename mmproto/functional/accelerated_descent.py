@@ -50,8 +50,9 @@ def accelerated_descent(
     """
     weight = point = start
     value, gradient = loss(point)
-    momentum = 1.0
-    for iterations in range(1, max_iterations + 1):
+    momentum, iterations = 1.0, 0
+    while True:
+        iterations += 1
         # The step length: a try that the loss's curvature does not bear out is taken back.
         while True:
             new = penalty.proximal(point - gradient / curvature, curvature)
@@ -63,13 +64,13 @@ def accelerated_descent(
             if 2 * excess <= bound and (new_gradient - gradient) @ step <= bound:
                 break
             curvature *= GROWTH
-        if penalty.violation(new, new_gradient).max() <= tolerance:
+        slope = penalty.violation(new, new_gradient).max()
+        if slope <= tolerance or iterations >= max_iterations:
             break
         if (point - new) @ (new - weight) > 0:
             momentum = 1.0
-        next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-        inertia = (momentum - 1) / next_momentum
-        momentum = next_momentum
+        last, momentum = momentum, (1 + (1 + 4 * momentum**2) ** 0.5) / 2
+        inertia = (last - 1) / momentum
         if inertia:
             point = new + inertia * (new - weight)
             value, gradient = loss(point)

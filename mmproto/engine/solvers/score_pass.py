@@ -1,0 +1,63 @@
+"""The scores of a data set, computed once, for what is fitted to them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import NamedTemporaryFile
+
+import torch
+from mmengine.dist import all_reduce, get_rank, get_world_size, is_main_process
+from rich.progress import track
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+
+@contextmanager
+@torch.no_grad()
+def score_images(
+    model: nn.Module, dataloader: DataLoader, folder: str | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Score every image of a data set on every prototype, each process its share.
+
+    Args:
+        model: A classifier with a :class:`ProtoPNetHead`, in eval mode.
+        dataloader: Images without augmentation, in the order of the data set.
+        folder: Where a temporary file for the scores goes that is mapped into memory; None for
+            memory itself.
+
+    Yields:
+        Scores (N, P) in fp32 and labels (N,) of the images of this process, no image being that
+        of two.
+    """
+    indices = [index for batch in dataloader.batch_sampler for index in batch]
+    mine = _first_owner(torch.tensor(indices), len(dataloader.dataset))
+    shape = int(mine.sum()), len(model.head.prototype_vectors)
+    with _allocated(shape, folder) as scores:
+        labels = torch.empty(shape[0], dtype=torch.long)
+        seen = kept = 0
+        for data in track(dataloader, description='scores', disable=not is_main_process()):
+            truth = torch.tensor([int(sample.gt_label) for sample in data['data_samples']])
+            keep = mine[seen : seen + len(truth)]
+            rows = slice(kept, kept + int(keep.sum()))
+            inputs = model.data_preprocessor({'inputs': data['inputs']}, training=False)['inputs']
+            scores[rows] = model.head.pre_logits(model.extract_feat(inputs)).cpu()[keep]
+            labels[rows] = truth[keep]
+            seen, kept = seen + len(truth), rows.stop
+        yield scores, labels
+
+
+@contextmanager
+def _allocated(shape: tuple[int, int], folder: str | None) -> Iterator[Tensor]:
+    if folder is None:
+        yield torch.empty(shape)
+        return
+    with NamedTemporaryFile(dir=folder, prefix='scores_') as file:
+        size = shape[0] * shape[1]
+        yield torch.from_file(file.name, shared=True, size=size).view(shape)
+
+
+def _first_owner(indices: Tensor, images: int) -> Tensor:
+    """Which of its images (M,) a process counts: samplers give some to several processes."""
+    owner = torch.full((images,), get_world_size())
+    owner[indices] = get_rank()
+    all_reduce(owner, 'min')
+    return owner[indices] == get_rank()

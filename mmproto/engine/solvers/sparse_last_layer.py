@@ -1,0 +1,103 @@
+import logging
+from functools import partial
+
+import torch
+from mmengine.dist import all_reduce, broadcast, get_rank, get_world_size
+from mmengine.logging import print_log
+from mmpretrain.registry import TASK_UTILS
+from torch.utils.data import DataLoader
+
+from mmproto.engine.solvers.score_pass import score_images
+from mmproto.functional import ConnectionPenalty, ScoreLoss, own_connections, solve_last_layer
+from mmproto.models import ProtoPNet
+
+
+@TASK_UTILS.register_module()
+class SparseLastLayer:
+    """Solves the convex problem of the last layer (section 2.2) until nothing can be gained.
+
+    Minimises the mean cross entropy of the training images, plus ``l1_weight`` times the absolute
+    sum of the connections to other classes, plus ``l2_weight / 2`` times the squared distance of
+    the connections to the own class from 1. What comes out is sparse: most connections to other
+    classes are exactly zero. It takes the place of the epochs of a stage:
+
+    .. code:: python
+
+        optim_wrapper = dict(stages=dict(last_layer=dict(
+            _delete_=True, solver=dict(type='SparseLastLayer', l1_weight=1e-3, l2_weight=1e-3))))
+
+    The scores are computed once, each process computing its share.
+
+    Args:
+        l1_weight: The larger, the fewer connections to other classes.
+        l2_weight: The larger, the nearer to 1 the connections to the own class.
+        non_negative: Whether no connection may be below zero, so that prototypes speak for
+            classes only, never against them.
+        tolerance: Largest slope that may be left, relative to ``l1_weight``.
+        scores_dir: Folder for a temporary file of the scores, four bytes each, where they do not
+            fit in memory; each step then reads it twice. None for memory.
+        block_size: Images of that file that are in memory at a time.
+
+    Raises:
+        InputError: If a weight is not positive, or a score not finite.
+    """
+
+    def __init__(
+        self,
+        l1_weight: float = 1e-3,
+        l2_weight: float = 1e-3,
+        non_negative: bool = False,
+        tolerance: float = 1e-6,
+        scores_dir: str | None = None,
+        block_size: int = 4096,
+    ) -> None:
+        self.penalty = partial(
+            ConnectionPenalty,
+            l1_weight=l1_weight,
+            l2_weight=l2_weight,
+            non_negative=non_negative,
+        )
+        self.penalty(torch.empty(0, dtype=torch.bool))  # refuses weights now, not after hours
+        self.tolerance = tolerance
+        self.scores_dir = scores_dir
+        self.block_size = block_size
+
+    @torch.no_grad()
+    def __call__(self, model: ProtoPNet, dataloader: DataLoader) -> dict[str, float]:
+        """Fit the last layer to the training images.
+
+        Args:
+            model: The classifier, in eval mode.
+            dataloader: Training images without augmentation, this process's share.
+
+        Returns:
+            ``objective``, ``residual``, ``iterations``, and ``connections``, the number of those
+            to other classes that are not zero.
+        """
+        head = model.head
+        with score_images(model, dataloader, self.scores_dir) as (scores, labels):
+            loss = ScoreLoss(
+                scores,
+                labels.to(head.prototype_class.device),
+                head.num_classes,
+                block_size=self.block_size if self.scores_dir else None,
+                all_reduce=all_reduce if get_world_size() > 1 else None,
+            )
+            penalty = self.penalty(own_connections(head.prototype_class, head.num_classes))
+            solution = solve_last_layer(loss, penalty, tolerance=self.tolerance)
+        if solution.residual > self.tolerance and get_rank() == 0:
+            print_log(
+                f'The last layer is not optimal after {solution.iterations} steps: the residual '
+                f'is {solution.residual:.1e}, and was to be {self.tolerance:.1e}; scores on a '
+                'similar scale or a larger l2_weight make it easier.',
+                logger='current',
+                level=logging.WARNING,
+            )
+        head.last_layer.weight.copy_(solution.weight)
+        broadcast(head.last_layer.weight.data)
+        return dict(
+            objective=solution.objective,
+            residual=solution.residual,
+            iterations=solution.iterations,
+            connections=int(solution.weight[~penalty.own].count_nonzero()),
+        )
