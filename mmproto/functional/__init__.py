@@ -1,6 +1,7 @@
 """The paper's equations as pure functions of torch; nothing here knows MMEngine or MMPretrain."""
 
 from mmproto.functional.box import Box
+from mmproto.functional.certificate import certified_radius, certify
 from mmproto.functional.cluster_cost import cluster_cost
 from mmproto.functional.connection_penalty import ConnectionPenalty, own_connections
 from mmproto.functional.cosine_distance import (
@@ -15,6 +16,7 @@ from mmproto.functional.orthogonality_cost import orthogonality_cost
 from mmproto.functional.own_class_points import own_class_points
 from mmproto.functional.patches import unfold_patches
 from mmproto.functional.precision import true_fp32
+from mmproto.functional.projection_theorem import ProjectionTheorem, projection_theorem
 from mmproto.functional.prototype_contrast_cost import prototype_contrast_cost
 from mmproto.functional.pruning import nearest_image_classes, speaks_for_its_class
 from mmproto.functional.receptive_field import ReceptiveField
@@ -34,8 +36,11 @@ __all__ = [
     'ConnectionPenalty',
     'LastLayerSolution',
     'NearestPatch',
+    'ProjectionTheorem',
     'ReceptiveField',
     'ScoreLoss',
+    'certified_radius',
+    'certify',
     'cluster_cost',
     'cosine_distance',
     'l1_cost',
@@ -49,6 +54,7 @@ __all__ = [
     'own_connections',
     'pairwise_cosine_distance',
     'pairwise_squared_distance',
+    'projection_theorem',
     'prototype_contrast_cost',
     'separation_cost',
     'solve_last_layer',
