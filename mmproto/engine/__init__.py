@@ -8,6 +8,7 @@ from mmproto.engine.loop import StagedTrainLoop
 from mmproto.engine.optimizers import ProtoPNetOptimWrapperConstructor, StagedOptimWrapper
 from mmproto.engine.paper_schedule import PaperSchedule
 from mmproto.engine.schedule import Phase, Schedule, build_schedule
+from mmproto.engine.solvers import SparseLastLayer
 from mmproto.engine.stage import Stage, build_stages
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     'PushedCheckpointHook',
     'Schedule',
     'SolverHook',
+    'SparseLastLayer',
     'Stage',
     'StagedOptimWrapper',
     'StagedParamSchedulerHook',

@@ -14,7 +14,7 @@ PRECISION = 1e-6
 def score_interval(
     distances: Tensor, moves: Tensor, score: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """The scores that are possible after the prototypes have moved.
+    """Return the scores that are possible after the prototypes have moved.
 
     The distance r of an image's nearest patch is 1-Lipschitz in the prototype, so it stays in
     [max(0, r - move), r + move], whichever patch is nearest then.

@@ -44,11 +44,11 @@ class ConnectionPenalty:
         return self.l2_weight * self.own.double()
 
     def __call__(self, weight: Tensor) -> Tensor:
-        """The penalty of weights of the shape of ``own``, summed."""
+        """Return the penalty of weights of the shape of ``own``, summed."""
         return (self.price * weight.abs() + self.pull / 2 * (weight - 1).square()).sum()
 
     def proximal(self, weight: Tensor, curvature: float) -> Tensor:
-        """The minimum of ``penalty(w) + curvature / 2 |w - weight|^2``; zeros are exactly zero."""
+        """Minimise ``penalty(w) + curvature / 2 |w - weight|^2``; zeros are exactly zero."""
         target = curvature * weight + self.pull
         beyond = (target - self.price).clamp(min=0)
         if not self.non_negative:
@@ -72,7 +72,7 @@ class ConnectionPenalty:
         return torch.where(weight == 0, resting, moving)
 
     def worth(self, slope: Tensor) -> Tensor:
-        """The price from which on a connection that is zero, with this slope, stays zero."""
+        """Return the price from which on a connection of zero, with this slope, stays zero."""
         return (-slope).clamp(min=0) if self.non_negative else slope.abs()
 
 

@@ -88,7 +88,7 @@ def projection_theorem(
 
 
 def _deltas(distances: Tensor, moves: Tensor, own: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
-    """The least and the greatest delta (N,) that A2 allows; none if the least is greater.
+    """Return the least and the greatest delta (N,) that A2 allows; none if the least is more.
 
     A2a, other classes: move <= min(sqrt(1 + delta) - 1, 1 - 1 / sqrt(2 - delta)) r - sqrt(eps).
     A2b, the own class: move <= (sqrt(1 + delta) - 1) r, and r <= sqrt(1 - delta).

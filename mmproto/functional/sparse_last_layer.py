@@ -7,6 +7,7 @@ class, and a general convex solver (cvxpy) is too slow and leaves no zero exactl
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -78,7 +79,7 @@ def solve_last_layer(
             break
         working = _working_set(weight, violation, penalty.own)
         descent = accelerated_descent(
-            lambda some, working=working: loss(working, some),
+            partial(loss, working),
             replace(penalty, own=penalty.own[working]),
             weight[working],
             curvature,
@@ -92,7 +93,7 @@ def solve_last_layer(
 
 
 def largest_l1_weight(loss: ScoreLoss, penalty: ConnectionPenalty) -> float:
-    """The price from which on no class has a connection to a prototype of another.
+    """Return the price from which on no class has a connection to a prototype of another.
 
     Args:
         loss: Cross entropy of the training images.
@@ -137,7 +138,7 @@ def last_layer_path(
 
 
 def _working_set(weight: Tensor, violation: Tensor, own: Tensor) -> Tensor:
-    """The connections in use, and at most as many of the others, those that violate most."""
+    """Choose the connections in use, and as many others at most, which violate most."""
     used = own | (weight != 0)
     candidates = violation.masked_fill(used, 0).flatten()
     count = min(int(used.sum()), int((candidates > 0).sum()))

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.registry import MODELS, TASK_UTILS
 
-from mmproto.engine import build_schedule, build_stages
+from mmproto.engine import SparseLastLayer, build_schedule, build_stages
 from tests.docs.code_blocks import code_blocks
 from tests.toy import model_config
 
@@ -78,3 +78,13 @@ def test_the_pages_solver_takes_the_place_of_a_stage(solver_config):
     lengths = model.head.last_layer.weight.norm(dim=1)
     torch.testing.assert_close(lengths, torch.full_like(lengths, 2.0))
     assert figures['mean_length'] != pytest.approx(2.0)
+
+
+def test_the_pages_convex_last_layer_is_a_solver_of_the_shipped_schedule(tmp_path):
+    (config,) = code_blocks('schedule.md', 'The last layer, solved')
+    base = CONFIGS / 'protopnet' / 'resnet10t_birds.py'
+    (tmp_path / 'solved.py').write_text(f"_base_ = '{base}'\n{config}")
+    optim_wrapper = Config.fromfile(tmp_path / 'solved.py').optim_wrapper
+    wrapper = build_optim_wrapper(MODELS.build(model_config()), optim_wrapper)
+    assert isinstance(wrapper.solvers['last_layer'], SparseLastLayer)
+    assert wrapper.schedule.solvers_after(13) == ('last_layer',)

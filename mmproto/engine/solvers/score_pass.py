@@ -3,18 +3,21 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size, is_main_process
 from rich.progress import track
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
+
+from mmproto.models import ProtoPNet
 
 
 @contextmanager
 @torch.no_grad()
 def score_images(
-    model: nn.Module, dataloader: DataLoader, folder: str | None = None
+    model: ProtoPNet, dataloader: DataLoader, folder: str | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Score every image of a data set on every prototype, each process its share.
 
@@ -28,8 +31,10 @@ def score_images(
         Scores (N, P) in fp32 and labels (N,) of the images of this process, no image being that
         of two.
     """
-    indices = [index for batch in dataloader.batch_sampler for index in batch]
-    mine = _first_owner(torch.tensor(indices), len(dataloader.dataset))
+    dataset: Any = dataloader.dataset
+    batches: Any = dataloader.batch_sampler
+    indices = torch.tensor([index for batch in batches for index in batch])
+    mine = _first_owner(indices, len(dataset))
     shape = int(mine.sum()), len(model.head.prototype_vectors)
     with _allocated(shape, folder) as scores:
         labels = torch.empty(shape[0], dtype=torch.long)
@@ -56,7 +61,7 @@ def _allocated(shape: tuple[int, int], folder: str | None) -> Iterator[Tensor]:
 
 
 def _first_owner(indices: Tensor, images: int) -> Tensor:
-    """Which of its images (M,) a process counts: samplers give some to several processes."""
+    """Tell which of its images (M,) a process counts: samplers give some to several processes."""
     owner = torch.full((images,), get_world_size())
     owner[indices] = get_rank()
     all_reduce(owner, 'min')
