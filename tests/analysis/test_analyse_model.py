@@ -73,6 +73,9 @@ def test_any_similarity_is_reported_right_in_one_pass(birds, similarity):
     assert found.part_agreement.on_object == pytest.approx(np.mean(on_object))
     assert found.part_agreement.on_same_part == pytest.approx(np.mean(on_same_part))
     assert found.part_agreement.images == 9
+    # Of so few images the map shows all.
+    mapped = [(patch.split, patch.image) for patch in found.latent_map.patches]
+    assert mapped == [('train', i) for i in range(12)] + [('test', i) for i in range(9)]
     # On the map a prototype lies where the patch lies that it is.
     prototypes = model.head.prototype_vectors.detach().flatten(1).numpy()
     same = [
@@ -84,6 +87,19 @@ def test_any_similarity_is_reported_right_in_one_pass(birds, similarity):
     assert same
     for vector, prototype in same:
         assert np.allclose(vector, prototype, atol=1e-4)
+
+
+def test_parts_are_compared_only_where_both_sets_name_the_same(birds):
+    model = small_model()
+    push_set, test_set = DATASETS.build(birds['train']), DATASETS.build(birds['test'])
+    dataloader = loader()
+    dataloader['dataset'] = birds['train']
+    push_prototypes(model, Runner.build_dataloader(dataloader))
+    names = list(reversed(CUB_PARTS))
+    test_set._metainfo = {**test_set._metainfo, 'part_names': names}
+    found = analyse_model(model, push_set, test_set, batch_size=5)
+    assert found.part_agreement is None
+    assert all(one.parts is not None for one in found.prototypes)
 
 
 def test_no_box_is_looked_for_that_nobody_asks_for():
