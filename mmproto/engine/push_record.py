@@ -49,7 +49,7 @@ class PushRecord:
         prototypes: Number of prototypes.
         patches: Number of different patches that they are.
         classes: Number of classes that have prototypes.
-        mean_distance: Squared distance that a prototype moved, on average.
+        mean_distance: Distance that a prototype moved, as its similarity measures it, on average.
         max_distance: The same, at most.
         shared: The classes whose prototypes share patches.
         before: Validation metrics before the push, by name; empty without a validation.
@@ -102,7 +102,7 @@ class PushRecord:
     def summary(self) -> str:
         """How far the prototypes moved and how many patches they are, in words."""
         return (
-            f'{self.prototypes} prototypes moved by a squared distance of '
+            f'{self.prototypes} prototypes moved by a distance of '
             f'{self.mean_distance:.4f} on average and {self.max_distance:.4f} at most, onto '
             f'{self.patches} different patches ({self.prototypes - self.patches} share the patch '
             'of another)'

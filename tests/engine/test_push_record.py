@@ -57,7 +57,7 @@ def test_the_record_says_what_the_push_did(record):
 
 def test_the_record_in_words(record):
     assert record.summary() == (
-        '6 prototypes moved by a squared distance of 0.6667 on average and 2.0000 at most, onto '
+        '6 prototypes moved by a distance of 0.6667 on average and 2.0000 at most, onto '
         '4 different patches (2 share the patch of another)'
     )
     assert record.changes() == ['accuracy/top1 was 71.50 and is 68.25']

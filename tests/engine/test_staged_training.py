@@ -222,7 +222,7 @@ def test_the_log_names_the_stage_and_every_learning_rate(tmp_path, caplog):
     assert 'backbone.lr: 0.0000e+00' in text
     for key in ('loss_cls', 'loss_cluster', 'loss_separation', 'loss_l1'):
         assert f'{key}: ' in text
-    assert 'prototypes moved by a squared distance of' in text
+    assert 'prototypes moved by a distance of' in text
     assert 'accuracy/top1 was' in text
 
 
