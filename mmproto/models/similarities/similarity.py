@@ -67,9 +67,7 @@ class Similarity(nn.Module):
         Override it where there is a faster way; it may round, since the distance of the nearest
         patch is then computed by :meth:`distance`.
         """
-        step = max(1, BLOCK // patches.shape[-1])
-        blocks = (self.distance(patches[:, :, None], some) for some in prototypes.split(step))
-        return torch.cat(list(blocks), dim=-1)
+        return self._exact_pairwise(patches, prototypes)
 
     def score(
         self, distances: Tensor, labels: Tensor | None = None, prototype_class: Tensor | None = None
@@ -129,7 +127,7 @@ class Similarity(nn.Module):
         patches = self.patches(features, prototypes)
         with true_fp32(features.device.type):
             return nearest_patch(
-                lambda some, own: self._exact_pairwise(some, own),
+                self._exact_pairwise,
                 patches,
                 _map_size(features, prototypes),
                 labels,
@@ -158,10 +156,10 @@ class Similarity(nn.Module):
         return Comparison(pairwise, nearest, torch.cat(distance, dim=1))
 
     def _exact_pairwise(self, patches: Tensor, prototypes: Tensor) -> Tensor:
-        """Exact distances (L, P) of the patches (L, K) of one image, some prototypes at a time."""
+        """Return exact distances (..., P) of all patches (..., K), some prototypes at a time."""
         step = max(1, BLOCK // patches.shape[-1])
-        blocks = (self.distance(patches[:, None], some) for some in prototypes.split(step))
-        return torch.cat(list(blocks), dim=1)
+        blocks = (self.distance(patches[..., None, :], some) for some in prototypes.split(step))
+        return torch.cat(list(blocks), dim=-1)
 
 
 def _gather(patches: Tensor, numbers: Tensor) -> Tensor:
