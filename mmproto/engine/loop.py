@@ -1,5 +1,5 @@
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.hooks import CheckpointHook, EMAHook, ParamSchedulerHook
@@ -106,14 +106,13 @@ class StagedTrainLoop(EpochBasedTrainLoop):
             f'Epoch {self.epoch + 1} of {self.max_epochs} is a {stage!r} epoch: '
             f'{", ".join(groups)} train{left and "; " + left}.'
         )
-        self.runner.call_hook('before_train_epoch')
-        self.runner.model.train()
-        if self.stages[stage].norm_eval:
-            _norms_to_eval(self.runner.model)
-        for index, batch in enumerate(self.dataloader):
-            self.run_iter(index, batch)
-        self.runner.call_hook('after_train_epoch')
-        self._epoch += 1
+        super().run_epoch()
+
+    def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
+        """Run one iteration; before the first, stop the norms that the stage wants still."""
+        if idx == 0 and self.stages[self.schedule.stages[self.epoch]].norm_eval:
+            _norms_to_eval(self.runner.model)  # the parent has just put all of them to training
+        super().run_iter(idx, data_batch)
 
     def _wrap_anew(self) -> None:
         """Show DDP the parameters again, which a pruned checkpoint resizes when it is loaded."""
