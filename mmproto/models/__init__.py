@@ -5,6 +5,7 @@ from mmproto.models.necks import ProtoPNetAddOn
 from mmproto.models.outputs import HeadOutputs
 from mmproto.models.similarities import (
     CosineSimilarity,
+    EuclideanSimilarity,
     LinearSimilarity,
     LogSimilarity,
     Similarity,
@@ -12,6 +13,7 @@ from mmproto.models.similarities import (
 
 __all__ = [
     'CosineSimilarity',
+    'EuclideanSimilarity',
     'HeadOutputs',
     'LinearSimilarity',
     'LogSimilarity',

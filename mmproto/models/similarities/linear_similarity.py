@@ -1,12 +1,11 @@
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
-from mmproto.functional import pairwise_squared_distance, squared_distance
-from mmproto.models.similarities.similarity import Similarity
+from mmproto.models.similarities.euclidean_similarity import EuclideanSimilarity
 
 
 @MODELS.register_module()
-class LinearSimilarity(Similarity):
+class LinearSimilarity(EuclideanSimilarity):
     """The reference implementation's other similarity, ``-d`` of d = |z - p|^2.
 
     .. code:: python
@@ -17,14 +16,6 @@ class LinearSimilarity(Similarity):
     """
 
     tunes_last_layer = False
-
-    def distance(self, patches: Tensor, prototypes: Tensor) -> Tensor:
-        """See :func:`mmproto.functional.squared_distance`."""
-        return squared_distance(patches, prototypes)
-
-    def pairwise_distance(self, patches: Tensor, prototypes: Tensor) -> Tensor:
-        """See :func:`mmproto.functional.pairwise_squared_distance`."""
-        return pairwise_squared_distance(patches, prototypes)
 
     def score(
         self, distances: Tensor, labels: Tensor | None = None, prototype_class: Tensor | None = None

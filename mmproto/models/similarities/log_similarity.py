@@ -1,12 +1,12 @@
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
-from mmproto.functional import EPSILON, log_similarity, pairwise_squared_distance, squared_distance
-from mmproto.models.similarities.similarity import Similarity
+from mmproto.functional import EPSILON, log_similarity
+from mmproto.models.similarities.euclidean_similarity import EuclideanSimilarity
 
 
 @MODELS.register_module()
-class LogSimilarity(Similarity):
+class LogSimilarity(EuclideanSimilarity):
     """The paper's similarity, ``log((d + 1) / (d + epsilon))`` of d = |z - p|^2 (section 2.1).
 
     .. code:: python
@@ -20,14 +20,6 @@ class LogSimilarity(Similarity):
     def __init__(self, epsilon: float = EPSILON) -> None:
         super().__init__()
         self.epsilon = epsilon
-
-    def distance(self, patches: Tensor, prototypes: Tensor) -> Tensor:
-        """See :func:`mmproto.functional.squared_distance`."""
-        return squared_distance(patches, prototypes)
-
-    def pairwise_distance(self, patches: Tensor, prototypes: Tensor) -> Tensor:
-        """See :func:`mmproto.functional.pairwise_squared_distance`."""
-        return pairwise_squared_distance(patches, prototypes)
 
     def score(
         self, distances: Tensor, labels: Tensor | None = None, prototype_class: Tensor | None = None
