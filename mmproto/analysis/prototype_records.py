@@ -28,7 +28,7 @@ class PrototypeRecord:
         receptive_field: The same of all the pixels that the patch is computed from, if the
             backbone is of a family that :func:`backbone_receptive_field` knows.
         location: Row and column of the patch in the feature map.
-        distance: Squared distance of the prototype to the patch before it was pushed onto it.
+        distance: Distance of the prototype to the patch before it was pushed onto it.
     """
 
     prototype: int
@@ -49,13 +49,13 @@ def activation_maps(head: ProtoPNetHead, nearest: NearestPatch) -> np.ndarray:
 
 
 def prototype_records(
-    model: ProtoPNet, nearest: NearestPatch, dataset: ImageDataset
+    model: ProtoPNet, maps: np.ndarray, dataset: ImageDataset
 ) -> list[PrototypeRecord]:
     """Say where each prototype comes from; no image but one is loaded.
 
     Args:
         model: The classifier, pushed.
-        nearest: What the push found.
+        maps: The :func:`activation_maps` of what the push found.
         dataset: The push set, whose images are all of one size.
     """
     head = model.head
@@ -69,7 +69,7 @@ def prototype_records(
         return high_activation_box(upsample(activation_map, size))
 
     with ThreadPoolExecutor() as pool:
-        boxes = pool.map(box_of, activation_maps(head, nearest))
+        boxes = pool.map(box_of, maps)
     places = zip(head.prototype_location.tolist(), head.prototype_distance.tolist(), boxes)
     return [
         PrototypeRecord(

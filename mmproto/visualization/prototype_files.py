@@ -45,12 +45,12 @@ def write_prototypes(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     rank, world_size = get_dist_info()
-    records = prototype_records(model, nearest, dataset)
+    maps = activation_maps(model.head, nearest)
+    records = prototype_records(model, maps, dataset)
     if rank == 0:
         text = json.dumps([asdict(record) for record in records], indent=1)
         with whole_file(folder / 'prototypes.json') as file:
             file.write_text(text, encoding='utf-8')
-    maps = activation_maps(model.head, nearest)
     of_image = defaultdict(list)
     for record in records:
         of_image[record.image_index].append(record)

@@ -3,7 +3,7 @@ import torch
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 
-from mmproto.analysis.prototype_records import prototype_records
+from mmproto.analysis.prototype_records import activation_maps, prototype_records
 from mmproto.apis import push_prototypes
 from mmproto.explanation.high_activation import high_activation_box, upsample
 from tests.toy import loader, model_config
@@ -15,7 +15,7 @@ def test_a_record_says_where_a_prototype_comes_from():
     dataset = Runner.build_dataloader(loader(count=37, size=48)).dataset
     before = model.head.prototype_vectors.data.clone()
     nearest = push_prototypes(model, Runner.build_dataloader({**loader(), 'dataset': dataset}))
-    records = prototype_records(model, nearest, dataset)
+    records = prototype_records(model, activation_maps(model.head, nearest), dataset)
     head = model.head
     assert [record.prototype for record in records] == list(range(6))
     for record, image in zip(records, head.prototype_image.tolist()):

@@ -245,21 +245,17 @@ class ProtoPNetHead(ClsHead):
         return feats[-1]
 
     @torch.no_grad()
-    def push(self, nearest: NearestPatch) -> Tensor:
+    def push(self, nearest: NearestPatch) -> None:
         """Replace every prototype by the patch found for it, and note where it comes from.
 
         Args:
             nearest: The nearest training patch of every prototype.
-
-        Returns:
-            Squared distance (P,) that each prototype has moved.
         """
         self.prototype_vectors.copy_(nearest.vector)
         self.prototype_image.copy_(nearest.image)
         self.prototype_location.copy_(nearest.location)
         self.prototype_distance.copy_(nearest.distance)
         self.prototypes_are_patches.fill_(True)
-        return nearest.distance
 
     @torch.no_grad()
     def prune(self, keep: Tensor) -> None:
