@@ -18,7 +18,15 @@ from mmproto.functional.patches import unfold_patches
 from mmproto.functional.precision import true_fp32
 from mmproto.functional.projection_theorem import ProjectionTheorem, projection_theorem
 from mmproto.functional.prototype_contrast_cost import prototype_contrast_cost
-from mmproto.functional.pruning import nearest_image_classes, speaks_for_its_class
+from mmproto.functional.pruning import (
+    all_but,
+    emptied_classes,
+    is_used,
+    keep_last_of_class,
+    merge_duplicates,
+    nearest_image_classes,
+    speaks_for_its_class,
+)
 from mmproto.functional.receptive_field import ReceptiveField
 from mmproto.functional.score_loss import ScoreLoss
 from mmproto.functional.separation_cost import separation_cost
@@ -39,14 +47,19 @@ __all__ = [
     'ProjectionTheorem',
     'ReceptiveField',
     'ScoreLoss',
+    'all_but',
     'certified_radius',
     'certify',
     'cluster_cost',
     'cosine_distance',
+    'emptied_classes',
+    'is_used',
+    'keep_last_of_class',
     'l1_cost',
     'largest_l1_weight',
     'last_layer_path',
     'log_similarity',
+    'merge_duplicates',
     'nearest_image_classes',
     'nearest_patch',
     'orthogonality_cost',
