@@ -4,15 +4,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from mmengine.runner import Runner, save_checkpoint
-from mmengine.runner.checkpoint import weights_to_cpu
+from mmengine.dist import is_main_process
 
-from mmproto.apis.classifier import own_checkpoint, without_pretrained
+from mmproto.apis.checkpoint_editor import CheckpointEditor
 from mmproto.engine.push import push_prototypes
-from mmproto.engine.push_dataloader import build_push_dataloader
 from mmproto.engine.push_record import push_record
-from mmproto.engine.validation import validate
-from mmproto.models import unwrap_model
 from mmproto.utils.command_line import (
     config_parser,
     existing_checkpoint,
@@ -42,29 +38,21 @@ def main():
     folder = Path(args.images) if args.images else out.with_name(f'{out.stem}_prototypes')
     cfg = load_config(args)
     file = existing_checkpoint(args.checkpoint)
-    cfg.custom_hooks = []
-    without_pretrained(cfg)
-    runner = Runner.from_cfg(cfg)
-    with own_checkpoint(cfg, file):
-        checkpoint = runner.load_checkpoint(file, strict=True)
-    meta = checkpoint.get('meta', {})
-    model, dataloader = unwrap_model(runner.model), build_push_dataloader(runner)
+    editor = CheckpointEditor(cfg, file)
+    model, dataloader, logger = editor.model, editor.push_dataloader, editor.runner.logger
 
-    before = validate(runner)
+    before = editor.validate()
     nearest = push_prototypes(model, dataloader)
-    record = push_record(model.head, dataloader.dataset, meta.get('epoch'), before)
-    runner.logger.info(f'Push: {record.summary()}.')
-    if runner.rank == 0:
-        state = weights_to_cpu(model.state_dict())
-        save_checkpoint(dict(meta=meta, state_dict=state), str(out))
-        runner.logger.info(f'Saved {out}.')
-    record = replace(record, after=validate(runner))
+    record = push_record(model.head, dataloader.dataset, editor.meta.get('epoch'), before)
+    logger.info(f'Push: {record.summary()}.')
+    editor.save(out)
+    record = replace(record, after=editor.validate())
     for line in record.changes() + record.warnings():
-        runner.logger.info(f'Push: {line}.')
-    if runner.rank == 0:
+        logger.info(f'Push: {line}.')
+    if is_main_process():
         record.save(folder)
     write_prototypes(model, nearest, dataloader.dataset, folder)
-    runner.logger.info(f'Push: the prototypes are drawn in {folder}.')
+    logger.info(f'Push: the prototypes are drawn in {folder}.')
 
 
 if __name__ == '__main__':

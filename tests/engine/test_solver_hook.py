@@ -75,7 +75,7 @@ def test_a_solver_runs_after_the_push_and_before_the_checkpoint(tmp_path, calls)
         assert bool(model.head.prototypes_are_patches) == (epoch == 2)
     (log,) = tmp_path.glob('*/*.log')
     text = log.read_text()
-    assert "Solver 'last_layer' is done: value 0.5000." in text
+    assert "Solver 'last_layer' is done: value 0.5." in text
     assert 'is not the last thing that this schedule does' not in text
     lines = ("Solver 'last_layer' starts", 'Saving checkpoint')
     assert text.index('Push:') < text.rindex(lines[0]) < text.rindex(lines[1])

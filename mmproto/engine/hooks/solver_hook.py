@@ -43,7 +43,7 @@ class SolverHook(Hook):
             model.eval()
             runner.logger.info(f'Solver {stage!r} starts.')
             figures = wrapper.solvers[stage](model, self._push_dataloader(runner))
-            named = ', '.join(f'{name} {value:.4f}' for name, value in figures.items())
+            named = ', '.join(f'{name} {value:.4g}' for name, value in figures.items())
             runner.logger.info(f'Solver {stage!r} is done{named and ": " + named}.')
             runner.visualizer.add_scalars(
                 {f'{stage}/{name}': value for name, value in figures.items()},

@@ -93,7 +93,7 @@ class SparseLastLayer:
                 logger='current',
                 level=logging.WARNING,
             )
-        head.last_layer.weight.copy_(solution.weight)
+        head.set_last_layer(solution.weight)
         broadcast(head.last_layer.weight.data)
         return dict(
             objective=solution.objective,

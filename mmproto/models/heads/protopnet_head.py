@@ -92,8 +92,7 @@ class ProtoPNetHead(ClsHead):
         self.last_layer = nn.Linear(count, num_classes, bias=False)
         if prototypes_per_class is not None:
             own = torch.arange(num_classes)[:, None] == prototype_class
-            with torch.no_grad():
-                self.last_layer.weight.copy_(torch.where(own, 1.0, other_class_weight))
+            self.set_last_layer(torch.where(own, 1.0, other_class_weight))
 
         self.register_buffer('prototype_class', prototype_class)
         self.register_buffer('prototype_image', torch.full((count,), -1))
@@ -258,6 +257,11 @@ class ProtoPNetHead(ClsHead):
         self.prototypes_are_patches.fill_(True)
 
     @torch.no_grad()
+    def set_last_layer(self, weight: Tensor) -> None:
+        """Give the last layer other weights (num_classes, P)."""
+        self.last_layer.weight.copy_(weight)
+
+    @torch.no_grad()
     def prune(self, keep: Tensor) -> None:
         """Drop prototypes with their connections.
 
@@ -267,7 +271,7 @@ class ProtoPNetHead(ClsHead):
         self.prototype_vectors = nn.Parameter(self.prototype_vectors[keep])
         weight = self.last_layer.weight[:, keep]
         self.last_layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False).to(weight)
-        self.last_layer.weight.copy_(weight)
+        self.set_last_layer(weight)
         for name in ('class', 'image', 'location', 'distance'):
             buffer = getattr(self, f'prototype_{name}')
             self.register_buffer(f'prototype_{name}', buffer[keep])
