@@ -102,7 +102,7 @@ OPTIM_WRAPPER = dict(
     stages=dict(
         warm=dict(neck=NECK, prototypes=PROTOTYPES),
         joint=dict(backbone=dict(lr=1e-4, weight_decay=1e-3), neck=NECK, prototypes=PROTOTYPES),
-        last_layer=dict(last_layer=dict(lr=1e-4)),
+        last_layer=dict(norm_eval=False, last_layer=dict(lr=1e-4)),
     ),
 )
 # stage, epochs, whether a push follows
@@ -113,7 +113,7 @@ PHASES = [
     ('joint', 10, True),
     ('last_layer', 20, False),
     ('joint', 10, True),
-    ('last_layer', 20, False),
+    ('last_layer', 20, True),  # ours: the reference ends without it
 ]
 DECAYS = [4, 9, 14, 19, 24]  # the joint epochs, from 0, that train at a tenth of the rate before
 
@@ -156,7 +156,7 @@ def test_the_schedule(cfg):
     stages = build_stages(cfg['optim_wrapper']['stages'])
     schedule = build_schedule(cfg['optim_wrapper']['schedule'], stages, tunes_last_layer=True)
     assert [(phase.stage, phase.epochs, phase.push) for phase in schedule.phases] == PHASES
-    assert sorted(schedule.pushes) == [10, 40, 70]
+    assert sorted(schedule.pushes) == [10, 40, 70, 90]
 
 
 def test_the_decay(cfg):

@@ -145,6 +145,8 @@ def train_config(work_dir, **changes):
         optim_wrapper={
             **copy.deepcopy(RECIPE['optim_wrapper']),
             'schedule': dict(warm_epochs=2, epochs=4, push_epochs=[3], last_layer_epochs=2),
+            # Without the paper's norm_eval=False: prototypes stay patches.
+            'stages': {**copy.deepcopy(STAGES), 'last_layer': dict(last_layer=dict(lr=1e-4))},
         },
         default_hooks=dict(
             param_scheduler=dict(type='StagedParamSchedulerHook'),

@@ -88,9 +88,10 @@ class StagedTrainLoop(EpochBasedTrainLoop):
         self._wrap_anew()
         if not self.schedule.ends_with_patches:
             self.runner.logger.warning(
-                'The last push is not the last thing that this schedule does to the prototypes: '
-                'the final model will not compare with training patches. The best checkpoint '
-                'will; else change optim_wrapper.schedule, or run tools/push.py at the end.'
+                'The last push is not the last thing that this schedule does to prototypes and '
+                'patches: the final model will not compare with training patches, unless the '
+                'network has no batch norm. The best checkpoint will; else change '
+                'optim_wrapper.schedule, or run tools/push.py at the end.'
             )
         return super().run()
 
@@ -110,8 +111,12 @@ class StagedTrainLoop(EpochBasedTrainLoop):
 
     def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
         """Run one iteration; before the first, stop the norms that the stage wants still."""
-        if idx == 0 and self.stages[self.schedule.stages[self.epoch]].norm_eval:
-            _norms_to_eval(self.runner.model)  # the parent has just put all of them to training
+        if idx == 0:
+            # The parent has just put all of them to training.
+            if self.stages[self.schedule.stages[self.epoch]].stops_norms:
+                _norms_to_eval(self.runner.model)
+            if _norms_move(self.runner.model):  # and patches with them; the head cannot know
+                unwrap_model(self.runner.model).head.leave_patches()
         super().run_iter(idx, data_batch)
 
     def _wrap_anew(self) -> None:
@@ -157,6 +162,12 @@ class StagedTrainLoop(EpochBasedTrainLoop):
                     'default_hooks.checkpoint has save_best and could keep a model whose '
                     "prototypes are no training patches: set its type to 'PushedCheckpointHook'"
                 )
+
+
+def _norms_move(model: nn.Module) -> bool:
+    """Whether a training step changes what the network makes of an image in eval mode."""
+    norms = (norm for norm in model.modules() if isinstance(norm, _BatchNorm))
+    return any(norm.training and norm.track_running_stats for norm in norms)
 
 
 def _norms_to_eval(model: ProtoPNet) -> None:

@@ -2,7 +2,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mmproto.engine.stage import Stage
 from mmproto.errors import InputError
+
+LAST_LAYER = Stage(dict(last_layer={}))
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,9 @@ class PaperSchedule:
         push_interval: A push follows every epoch from then on that it divides.
         push_epochs: The epochs that are followed by a push, instead of start and interval.
         last_layer_epochs: Epochs of the stage 'last_layer' after every push.
+        last_push: Whether one more push ends a training whose last-layer epochs let batch norm
+            gather statistics, which carries the patches away from the prototypes. The reference
+            has none and ends with prototypes that are near training patches.
 
     Raises:
         InputError: If a number cannot be, or no push would ever happen.
@@ -35,6 +41,7 @@ class PaperSchedule:
     push_interval: int = 10
     push_epochs: Sequence[int] | None = None
     last_layer_epochs: int = 20
+    last_push: bool = True
 
     def __post_init__(self) -> None:
         least_values = dict(
@@ -47,6 +54,10 @@ class PaperSchedule:
                     f'optim_wrapper.schedule.{name}={value!r}: it has to be an integer, '
                     f'at least {least}'
                 )
+        if not isinstance(self.last_push, bool):
+            raise InputError(
+                f'optim_wrapper.schedule.last_push={self.last_push!r}: it has to be True or False'
+            )
         if self.push_epochs is not None:
             self._check_push_epochs()
         elif not any(map(self._pushes_after, range(self.epochs))):
@@ -79,15 +90,15 @@ class PaperSchedule:
             return epoch in self.push_epochs
         return epoch >= self.push_start and epoch % self.push_interval == 0
 
-    def phases(self, solves_last_layer: bool = False) -> list[dict]:
+    def phases(self, last_layer: Stage = LAST_LAYER) -> list[dict]:
         """Return the same as the list of phases that ``optim_wrapper.schedule`` takes as well.
 
         Args:
-            solves_last_layer: Whether the stage 'last_layer' is a solver, which has no epochs.
+            last_layer: The stage 'last_layer': a solver has no epochs.
         """
-        last_layer: dict[str, Any] = dict(stage='last_layer')
-        if not solves_last_layer:
-            last_layer |= dict(epochs=self.last_layer_epochs, restart=True)
+        tune: dict[str, Any] = dict(stage='last_layer')
+        if last_layer.solver is None:
+            tune |= dict(epochs=self.last_layer_epochs, restart=True)
         phases: list[dict] = []
         first = 0
         for epoch in range(self.epochs):
@@ -97,5 +108,7 @@ class PaperSchedule:
                 phases.append(dict(stage=stage, epochs=epoch + 1 - first, push=push))
                 first = epoch + 1
             if push and self.last_layer_epochs:
-                phases.append(last_layer)
+                phases.append(tune)
+        if self.last_push and not last_layer.keeps_patches and phases[-1] is tune:
+            phases[-1] = dict(tune, push=True)
         return phases

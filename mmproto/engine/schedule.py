@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
-from mmproto.engine.paper_schedule import PaperSchedule
+from mmproto.engine.paper_schedule import LAST_LAYER, PaperSchedule
 from mmproto.engine.stage import Stage
 from mmproto.errors import InputError
 
@@ -124,8 +124,7 @@ def build_schedule(
         paper = PaperSchedule(**cfg)
         if not tunes_last_layer:
             paper = replace(paper, last_layer_epochs=0)
-        solver = 'last_layer' in stages and stages['last_layer'].solver is not None
-        cfg = paper.phases(solves_last_layer=solver)
+        cfg = paper.phases(stages.get('last_layer', LAST_LAYER))
     elif not isinstance(cfg, Sequence) or not all(isinstance(phase, Mapping) for phase in cfg):
         raise InputError(
             f'optim_wrapper.schedule={cfg!r}: give a list of phases, such as '

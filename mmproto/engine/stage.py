@@ -18,19 +18,28 @@ class Stage:
         groups: Settings of the optimizer for every group that trains, by the group's name. That
             of the backbone may have ``frozen_layers`` and ``layer_decay``.
         optimizer: Config of an optimizer of its own; the common one if None.
-        norm_eval: Whether batch norm of what does not train stands still.
+        norm_eval: Whether batch norm of what does not train stands still. None for where neither
+            backbone nor neck trains: statistics that go on moving would carry the patches away
+            from the prototypes. False everywhere is what the reference does.
         solver: Config of a solver, which takes the place of epochs.
     """
 
     groups: Mapping[str, Mapping] = field(default_factory=dict)
     optimizer: Mapping | None = None
-    norm_eval: bool = False
+    norm_eval: bool | None = None
     solver: Mapping | None = None
 
     @property
+    def stops_norms(self) -> bool:
+        """Whether batch norm of what does not train stands still, with the default worked out."""
+        if self.norm_eval is None:
+            return not {'backbone', 'neck'} & set(self.groups)
+        return self.norm_eval
+
+    @property
     def keeps_patches(self) -> bool:
-        """Whether prototypes that are training patches stay so: the last layer trains alone."""
-        return set(self.groups) <= {'last_layer'}
+        """Whether prototypes that are training patches stay so, with any network."""
+        return set(self.groups) <= {'last_layer'} and (not self.groups or self.stops_norms)
 
 
 def build_stages(settings: Mapping[str, Mapping] | None) -> dict[str, Stage]:
@@ -63,6 +72,11 @@ def _build_stage(name: str, settings: Mapping) -> Stage:
             f'optim_wrapper.stages.{name} is a solver and has {sorted({*settings} - {"solver"})} '
             'as well: add _delete_=True to it, so that it takes the place of what a base config '
             'trains'
+        )
+    norm_eval = settings.get('norm_eval')
+    if norm_eval not in (None, True, False):
+        raise InputError(
+            f'optim_wrapper.stages.{name}.norm_eval={norm_eval!r}: it has to be True or False'
         )
     groups = {group: settings[group] for group in GROUPS if group in settings}
     for group, options in groups.items():

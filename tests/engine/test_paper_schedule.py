@@ -1,6 +1,6 @@
 import pytest
 
-from mmproto.engine import PaperSchedule
+from mmproto.engine import PaperSchedule, Stage
 from mmproto.errors import InputError
 
 LAST = dict(stage='last_layer', epochs=20, restart=True)
@@ -58,10 +58,22 @@ def test_push_epochs_stand_instead_of_start_and_interval():
 
 
 def test_a_solver_has_no_epochs():
-    phases = PaperSchedule(epochs=11).phases(solves_last_layer=True)
+    solver = Stage(solver=dict(type='Solver'))
+    phases = PaperSchedule(epochs=11).phases(solver)
     assert phases[-2:] == [phase('joint', 6, push=True), dict(stage='last_layer')]
-    none = PaperSchedule(epochs=11, last_layer_epochs=0).phases(solves_last_layer=True)
+    none = PaperSchedule(epochs=11, last_layer_epochs=0).phases(solver)
     assert none[-1] == phase('joint', 6, push=True)
+
+
+def test_a_last_push_ends_a_training_whose_batch_norm_moves_on():
+    moving = Stage(dict(last_layer=dict(lr=1)), norm_eval=False)
+    phases = PaperSchedule().phases(moving)
+    assert phases == [*PaperSchedule().phases()[:-1], dict(LAST, push=True)]
+    assert PaperSchedule(last_push=False).phases(moving) == PaperSchedule().phases()
+    joint_ends = dict(warm_epochs=0, epochs=3, push_epochs=[1], last_layer_epochs=2)
+    assert PaperSchedule(**joint_ends).phases(moving)[-1] == phase('joint', 1)
+    no_epochs = PaperSchedule(epochs=11, last_layer_epochs=0).phases(moving)
+    assert no_epochs[-1] == phase('joint', 6, push=True)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +88,7 @@ def test_a_solver_has_no_epochs():
         (dict(push_interval=0), r'schedule\.push_interval=0'),
         (dict(epochs=5.5), r'schedule\.epochs=5\.5: it has to be an integer, at least 1'),
         (dict(epochs=4, push_epochs=[2, 4]), r'push_epochs has \[4\].*0 to 3'),
+        (dict(last_push=1), r'schedule\.last_push=1: it has to be True or False'),
         (dict(push_epochs=3), r'push_epochs=3: give a list of epochs'),
     ],
 )

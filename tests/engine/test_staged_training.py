@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseModule
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
-from mmpretrain.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from mmpretrain.registry import DATASETS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from mmpretrain.structures import DataSample
 from torch import nn
 
@@ -384,6 +384,35 @@ def test_batch_norm_of_what_does_not_train_can_stand_still(tmp_path, norm_eval):
         assert watch.moved == [[False, True, True], [False] * 3]
     else:
         assert watch.moved == [[True] * 3] * 2
+
+
+def own_patch_scores(model, dataset):
+    """What each prototype scores at the place that it was pushed to."""
+    head = model.eval().head
+    images = torch.stack([dataset[image]['inputs'] for image in head.prototype_image.tolist()])
+    with torch.no_grad():
+        data = model.data_preprocessor(dict(inputs=images.float()))
+        maps = head.similarity_maps(model.extract_feat(data['inputs']))
+    places = enumerate(head.prototype_location.tolist())
+    return torch.stack([maps[j, j, row, column] for j, (row, column) in places])
+
+
+@pytest.mark.parametrize(
+    ('norm_eval', 'last_push', 'patches'),
+    [(None, True, True), (False, True, True), (False, False, False)],
+)
+def test_prototypes_are_patches_or_are_not_said_to_be(tmp_path, norm_eval, last_push, patches):
+    config = train_config(tmp_path)
+    config['optim_wrapper']['schedule']['last_push'] = last_push
+    if norm_eval is not None:
+        config['optim_wrapper']['stages']['last_layer']['norm_eval'] = norm_eval
+    runner = Runner.from_cfg(config)
+    model = runner.train()
+    scores = own_patch_scores(model, DATASETS.build(config['push_dataloader']['dataset']))
+    exact = (scores - math.log(1e4)).abs().max() < 1e-3
+    assert (bool(exact), bool(model.head.prototypes_are_patches)) == (patches, patches)
+    best = list(tmp_path.glob('best_*.pth'))
+    assert len(best) == 1
 
 
 @pytest.mark.parametrize('counts', [1, 3])

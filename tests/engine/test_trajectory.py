@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from tests.toy import (
     DATA,
     RECIPE,
+    STAGES,
     golden,
     golden_config,
     golden_weights,
@@ -44,11 +45,13 @@ def test_every_snapshot_of_the_reference(tmp_path):
         val_dataloader=loader(split='test', **data),
         param_scheduler=copy.deepcopy(RECIPE['param_scheduler']),
     )
+    config['optim_wrapper']['stages'] = copy.deepcopy(STAGES)
     config['optim_wrapper']['schedule'] = dict(
         warm_epochs=meta['warm_epochs'],
         epochs=meta['epochs'],
         push_epochs=meta['push_epochs'],
         last_layer_epochs=meta['last_layer_epochs_after_push'],
+        last_push=False,
     )
     # This run is shorter: it decays with every second joint epoch, the paper's with every fifth.
     config['param_scheduler']['joint'][0]['milestones'] = [1, 3, 5]

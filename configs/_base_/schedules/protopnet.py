@@ -14,7 +14,8 @@ optim_wrapper = dict(
             neck=dict(lr=3e-3, weight_decay=1e-3),
             prototypes=dict(lr=3e-3),
         ),
-        last_layer=dict(last_layer=dict(lr=1e-4)),
+        # As in the reference, batch norm goes on gathering statistics; so one last push follows.
+        last_layer=dict(norm_eval=False, last_layer=dict(lr=1e-4)),
     ),
 )
 

@@ -205,7 +205,7 @@ class ProtoPNetHead(ClsHead):
                 'batch augmentations (Mixup, CutMix) from model.train_cfg'
             )
         if feats[-1].requires_grad or self.prototype_vectors.requires_grad:
-            self.prototypes_are_patches.fill_(False)
+            self.leave_patches()
         labels = torch.cat([sample.gt_label for sample in data_samples])
         if len(labels) != len(data_samples):
             raise InputError(
@@ -255,6 +255,10 @@ class ProtoPNetHead(ClsHead):
         self.prototype_location.copy_(nearest.location)
         self.prototype_distance.copy_(nearest.distance)
         self.prototypes_are_patches.fill_(True)
+
+    def leave_patches(self) -> None:
+        """Note that prototypes or patches are about to move, until the next push."""
+        self.prototypes_are_patches.fill_(False)
 
     @torch.no_grad()
     def set_last_layer(self, weight: Tensor) -> None:
