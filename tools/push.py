@@ -7,8 +7,7 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 
 from mmproto.apis.checkpoint_editor import CheckpointEditor
-from mmproto.engine.push import push_prototypes
-from mmproto.engine.push_record import push_record
+from mmproto.engine.push import watched_push
 from mmproto.utils.command_line import (
     config_parser,
     existing_checkpoint,
@@ -41,10 +40,9 @@ def main():
     editor = CheckpointEditor(cfg, file)
     model, dataloader, logger = editor.model, editor.push_dataloader, editor.runner.logger
 
-    before = editor.validate()
-    nearest = push_prototypes(model, dataloader)
-    record = push_record(model.head, dataloader.dataset, editor.meta.get('epoch'), before)
-    logger.info(f'Push: {record.summary()}.')
+    nearest, record = watched_push(editor.runner, dataloader, editor.meta.get('epoch'))
+    for line in record.summaries():
+        logger.info(f'Push: {line}.')
     editor.save(out)
     record = replace(record, after=editor.validate())
     for line in record.changes() + record.warnings():

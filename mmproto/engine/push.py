@@ -1,6 +1,12 @@
+from typing import Any
+
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmproto.engine.nearest_patch_search import find_nearest_patches
+from mmproto.engine.nearest_patch_search import broadcast_buffers, find_nearest_patches
+from mmproto.engine.push_certificate import MoveWatcher, PushCertificate
+from mmproto.engine.push_record import PushRecord, push_record
+from mmproto.engine.validation import validate
 from mmproto.functional import NearestPatch
 from mmproto.models import ProtoPNet, unwrap_model
 
@@ -23,3 +29,33 @@ def push_prototypes(model: ProtoPNet, dataloader: DataLoader) -> NearestPatch:
     nearest = find_nearest_patches(model, dataloader)
     model.head.push(nearest)
     return nearest
+
+
+def watched_push(
+    runner: Runner, dataloader: DataLoader, epoch: int | None = None
+) -> tuple[NearestPatch, PushRecord]:
+    """Push as :func:`push_prototypes` does, and say what that does to the validation set.
+
+    One pass over the validation set, before the prototypes move, gives the metrics before the
+    push and its :class:`PushCertificate`.
+
+    Args:
+        runner: The runner of the model and of its validation set, if it has one.
+        dataloader: See :func:`push_prototypes`.
+        epoch: Number of epochs trained, for the record.
+
+    Returns:
+        The patches that the prototypes now are, and the record, without the metrics after it.
+    """
+    model = unwrap_model(runner.model)
+    model.eval()
+    broadcast_buffers(model)  # so that before and after are of one model
+    nearest = find_nearest_patches(model, dataloader)
+    watcher, certificate = MoveWatcher(model.head, nearest.vector), None
+    before = validate(runner, watcher)
+    if runner.val_loop is not None:
+        certificate = PushCertificate.of(watcher.effect())
+    model.head.push(nearest)
+    dataset: Any = dataloader.dataset
+    record = push_record(model.head, dataset, epoch, before, certificate=certificate)
+    return nearest, record

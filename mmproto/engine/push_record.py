@@ -10,6 +10,7 @@ import torch
 
 from mmproto.datasets.checks import class_name
 from mmproto.datasets.image_dataset import ImageDataset
+from mmproto.engine.push_certificate import PushCertificate
 from mmproto.models import ProtoPNetHead
 from mmproto.utils.files import whole_file
 
@@ -54,6 +55,8 @@ class PushRecord:
         shared: The classes whose prototypes share patches.
         before: Validation metrics before the push, by name; empty without a validation.
         after: The same after it, empty as long as they are not known.
+        certificate: How many predictions on the validation set it has left as they were, and how
+            many were certain to stay; None without a validation, or in older files.
     """
 
     epoch: int | None
@@ -65,6 +68,7 @@ class PushRecord:
     shared: list[SharedPatches]
     before: dict[str, float]
     after: dict[str, float]
+    certificate: PushCertificate | None = None
 
     FILE = 'push.json'
 
@@ -85,28 +89,34 @@ class PushRecord:
         data: Any = json.loads((folder / cls.FILE).read_text(encoding='utf-8'))
         try:
             shared = [SharedPatches(**one) for one in data['shared']]
-            return cls(**{**data, 'shared': shared})
-        except (TypeError, KeyError) as error:
+            counts = data.get('certificate')
+            certificate = None if counts is None else PushCertificate(**counts)
+            return cls(**{**data, 'shared': shared, 'certificate': certificate})
+        except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f'{folder / cls.FILE} is damaged') from error
 
     def scalars(self) -> dict[str, float]:
-        """Return what to plot: how far prototypes moved, on how many patches they are, metrics."""
+        """Return what to plot: how far prototypes moved, onto how many patches, what that did."""
         scalars: dict[str, float] = {
             'push/mean_distance': self.mean_distance,
             'push/patches': self.patches,
         }
         for metric, (before, after) in self._both().items():
             scalars |= {f'push/{metric}/before': before, f'push/{metric}/after': after}
+        if self.certificate is not None:
+            percentages = self.certificate.percentages()
+            scalars |= {f'push/{name}': percentage for name, percentage in percentages.items()}
         return scalars
 
-    def summary(self) -> str:
-        """How far the prototypes moved and how many patches they are, in words."""
-        return (
+    def summaries(self) -> list[str]:
+        """How far the prototypes moved, how many patches they are and what was certain to stay."""
+        moved = (
             f'{self.prototypes} prototypes moved by a distance of '
             f'{self.mean_distance:.4f} on average and {self.max_distance:.4f} at most, onto '
             f'{self.patches} different patches ({self.prototypes - self.patches} share the patch '
             'of another)'
         )
+        return [moved] if self.certificate is None else [moved, str(self.certificate)]
 
     def changes(self) -> list[str]:
         """One line a metric: what it was before the push, and is after it."""
@@ -142,6 +152,7 @@ def push_record(
     epoch: int | None = None,
     before: Mapping[str, float] | None = None,
     after: Mapping[str, float] | None = None,
+    certificate: PushCertificate | None = None,
 ) -> PushRecord:
     """Say what the push of a head has just done.
 
@@ -151,6 +162,7 @@ def push_record(
         epoch: Number of epochs trained.
         before: Validation metrics before the push.
         after: Validation metrics after it.
+        certificate: What it was certain not to change.
     """
     patch = torch.cat([head.prototype_image[:, None], head.prototype_location], dim=1)
     classes = head.prototype_class.unique().tolist()
@@ -170,6 +182,7 @@ def push_record(
         ],
         before=dict(before or {}),
         after=dict(after or {}),
+        certificate=certificate,
     )
 
 

@@ -1,11 +1,26 @@
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 from mmengine.runner import Runner
 from mmengine.runner.amp import autocast
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from mmproto.models import ProtoPNet, unwrap_model
+
+Watch = Callable[[Sequence[Tensor], list[DataSample], list[int]], None]
 
 
 @torch.no_grad()
-def validate(runner: Runner) -> dict[str, float]:
+def validate(runner: Runner, watch: Watch | None = None) -> dict[str, float]:
     """Validate the model as it is now, without the hooks of a validation epoch.
+
+    Args:
+        runner: The runner of the model and of its validation set.
+        watch: Is given what the head is given of each batch, the batch's samples with their
+            predictions, and the indices of its images in the data set.
 
     Returns:
         The metrics by name, the same on every process; empty without a validation set.
@@ -14,11 +29,31 @@ def validate(runner: Runner) -> dict[str, float]:
     if loop is None:
         return {}
     runner.model.eval()
-    for batch in loop.dataloader:
-        with autocast(enabled=loop.fp16):
-            outputs = runner.model.val_step(batch)
-        loop.evaluator.process(data_samples=outputs, data_batch=batch)
+    batch_sampler: Any = loop.dataloader.batch_sampler
+    with _given_to_head(unwrap_model(runner.model)) as given:
+        for batch, images in zip(loop.dataloader, batch_sampler):
+            with autocast(enabled=loop.fp16):
+                outputs = runner.model.val_step(batch)
+            if watch is not None:
+                watch(given.pop(), outputs, images)
+            loop.evaluator.process(data_samples=outputs, data_batch=batch)
     return numbers(loop.evaluator.evaluate(len(loop.dataloader.dataset)))
+
+
+@contextmanager
+def _given_to_head(model: ProtoPNet) -> Iterator[list[Sequence[Tensor]]]:
+    """Yields a list of what the head was given last."""
+    given: list[Sequence[Tensor]] = []
+
+    def note(module: Any, arguments: Any, feats: Sequence[Tensor]) -> None:
+        given[:] = [feats]
+
+    last = model.neck if model.with_neck else model.backbone
+    handle = last.register_forward_hook(note)
+    try:
+        yield given
+    finally:
+        handle.remove()
 
 
 def numbers(metrics: dict) -> dict[str, float]:

@@ -1,7 +1,12 @@
 """The paper's equations as pure functions of torch; nothing here knows MMEngine or MMPretrain."""
 
 from mmproto.functional.box import Box
-from mmproto.functional.certificate import certified_radius, certify
+from mmproto.functional.certificate import (
+    certified_radius,
+    certify,
+    followed_interval,
+    moved_interval,
+)
 from mmproto.functional.cluster_cost import cluster_cost
 from mmproto.functional.connection_penalty import ConnectionPenalty, own_connections
 from mmproto.functional.cosine_distance import (
@@ -53,6 +58,7 @@ __all__ = [
     'cluster_cost',
     'cosine_distance',
     'emptied_classes',
+    'followed_interval',
     'is_used',
     'keep_last_of_class',
     'l1_cost',
@@ -60,6 +66,7 @@ __all__ = [
     'last_layer_path',
     'log_similarity',
     'merge_duplicates',
+    'moved_interval',
     'nearest_image_classes',
     'nearest_patch',
     'orthogonality_cost',

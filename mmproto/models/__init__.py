@@ -8,6 +8,7 @@ from mmproto.models.similarities import (
     EuclideanSimilarity,
     LinearSimilarity,
     LogSimilarity,
+    Metric,
     Similarity,
 )
 
@@ -18,6 +19,7 @@ __all__ = [
     'LinearSimilarity',
     'LogSimilarity',
     'LossTerm',
+    'Metric',
     'ProtoPNet',
     'ProtoPNetAddOn',
     'ProtoPNetHead',

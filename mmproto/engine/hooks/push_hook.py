@@ -8,10 +8,9 @@ from mmpretrain.registry import HOOKS
 from torch.utils.data import DataLoader
 
 from mmproto.datasets.checks import check_labels, labels_of
-from mmproto.engine.nearest_patch_search import broadcast_buffers
-from mmproto.engine.push import push_prototypes
+from mmproto.engine.push import watched_push
 from mmproto.engine.push_dataloader import build_push_dataloader
-from mmproto.engine.push_record import PushRecord, epoch_folder, push_record
+from mmproto.engine.push_record import PushRecord, epoch_folder
 from mmproto.engine.validation import numbers, validate
 from mmproto.functional import NearestPatch
 from mmproto.models import unwrap_model
@@ -28,11 +27,12 @@ class PrototypePushHook(Hook):
                                sampler=dict(type='DefaultSampler', shuffle=False))
 
     ``push_dataloader`` of the config gives the training images without augmentation. Each push
-    logs how far the prototypes moved, what that did to the validation, and prototypes that share
-    a patch; ``{work_dir}/prototypes/epoch_{number of epochs trained}/push.json`` keeps it, see
+    logs how far the prototypes moved, what that did to the validation, of how many of its images
+    the prediction was certain to stay (``docs/certificate.md``), and prototypes that share a patch; ``{work_dir}/prototypes/epoch_{number of epochs trained}/push.json`` keeps it, see
     :class:`PushRecord`. The visualizer gets the same at the step of that epoch:
-    ``push/mean_distance``, ``push/patches``, and each metric as ``push/{metric}/before`` and
-    ``/after``. The metrics after the push are those of the epoch's own validation; where
+    ``push/mean_distance``, ``push/patches``, percentages of images as ``push/unchanged``,
+    ``push/certified``, ``push/by_moves`` and ``push/by_theorem``, and each metric as
+    ``push/{metric}/before`` and ``/after``. The metrics after the push are those of the epoch's own validation; where
     ``val_interval`` leaves it out, of one before the next epoch trains; where a solver follows,
     of one before the solver runs.
 
@@ -74,14 +74,13 @@ class PrototypePushHook(Hook):
             f'Push: looking for the nearest patches of {len(model.head.prototype_class)} '
             f'prototypes in {len(dataset)} images.'
         )
-        broadcast_buffers(model)  # so that before and after are of one model
-        before = validate(runner)
-        self.nearest = push_prototypes(model, self.dataloader)
-        self._unfinished = push_record(model.head, dataset, runner.epoch + 1, before)
-        runner.logger.info(f'Push: {self._unfinished.summary()}.')
-        for warning in self._unfinished.warnings():
+        self.nearest, record = watched_push(runner, self.dataloader, runner.epoch + 1)
+        self._unfinished = record
+        for line in record.summaries():
+            runner.logger.info(f'Push: {line}.')
+        for warning in record.warnings():
             runner.logger.warning(f'Push: {warning}.')
-        _save(runner, self._unfinished)
+        _save(runner, record)
         if runner.optim_wrapper.schedule.solvers_after(runner.epoch):
             self._finish(runner, validate(runner))  # the epoch's own comes after the solvers
 

@@ -1,3 +1,4 @@
+from mmproto.models.heads.moved_prototypes import ASSUMPTIONS, MovedPrototypes, MoveEffect
 from mmproto.models.heads.protopnet_head import ProtoPNetHead
 
-__all__ = ['ProtoPNetHead']
+__all__ = ['ASSUMPTIONS', 'MoveEffect', 'MovedPrototypes', 'ProtoPNetHead']

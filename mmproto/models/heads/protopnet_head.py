@@ -114,18 +114,26 @@ class ProtoPNetHead(ClsHead):
         """Bring the prototypes back to what their similarity asks for, after a step."""
         self.similarity.constrain(self.prototype_vectors)
 
-    def outputs(self, feats: Sequence[Tensor], labels: Tensor | None = None) -> HeadOutputs:
+    def outputs(
+        self,
+        feats: Sequence[Tensor],
+        labels: Tensor | None = None,
+        prototypes: Tensor | None = None,
+    ) -> HeadOutputs:
         """Compute everything that follows from the neck's last feature map (N, D, H, W).
 
         Args:
             feats: The neck's maps.
             labels: Class of each image (N,) in training, None elsewhere.
+            prototypes: What to compare with in place of the head's own (P, D, h, w), such as what
+                a push is about to make of them.
 
         Raises:
             InputError: If the neck gives another number of channels than a prototype has.
         """
         features = self._features(feats)
-        distances, locations = self.similarity.nearest(features, self.prototype_vectors)
+        prototypes = self.prototype_vectors if prototypes is None else prototypes
+        distances, locations = self.similarity.nearest(features, prototypes)
         scores = self.similarity.score(distances, labels, self.prototype_class)
         return HeadOutputs(
             feature_map=features,
@@ -133,7 +141,7 @@ class ProtoPNetHead(ClsHead):
             locations=locations,
             scores=scores,
             logits=self.logits(scores),
-            prototypes=self.prototype_vectors,
+            prototypes=prototypes,
             prototype_class=self.prototype_class,
             last_layer_weight=self.last_layer.weight,
         )
@@ -147,7 +155,7 @@ class ProtoPNetHead(ClsHead):
         return self.score_maps(maps)
 
     def score_maps(self, distance_maps: Tensor) -> Tensor:
-        """Turn maps of distances (N, P, H', W') into maps of scores."""
+        """Turn distances (N, P), or maps of them (N, P, H', W'), into scores."""
         return self.similarity.score(distance_maps, None, self.prototype_class)
 
     def patches(self, feats: Sequence[Tensor]) -> Tensor:

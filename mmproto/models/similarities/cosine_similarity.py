@@ -4,7 +4,16 @@ from torch import Tensor
 
 from mmproto.errors import InputError
 from mmproto.functional import cosine_distance, pairwise_cosine_distance, unit_length
-from mmproto.models.similarities.similarity import Similarity
+from mmproto.models.similarities.similarity import Metric, Similarity
+
+
+def _chord(distances: Tensor) -> Tensor:
+    """Distance |z - p| of unit vectors whose cosine distance is that."""
+    return (2 * distances).sqrt()
+
+
+def _of_chord(chord: Tensor) -> Tensor:
+    return chord.square() / 2
 
 
 @MODELS.register_module()
@@ -27,6 +36,8 @@ class CosineSimilarity(Similarity):
     Raises:
         InputError: If the scale is not positive.
     """
+
+    metric = Metric(of_distance=_chord, to_distance=_of_chord)
 
     def __init__(self, scale: float = 10.0) -> None:
         super().__init__()

@@ -1,11 +1,14 @@
+import torch
 from torch import Tensor
 
 from mmproto.functional import pairwise_squared_distance, squared_distance
-from mmproto.models.similarities.similarity import Similarity
+from mmproto.models.similarities.similarity import Metric, Similarity
 
 
 class EuclideanSimilarity(Similarity):
     """Base of the similarities whose score follows from d = |z - p|^2 (section 2.1)."""
+
+    metric = Metric(of_distance=torch.sqrt, to_distance=torch.square)
 
     def distance(self, patches: Tensor, prototypes: Tensor) -> Tensor:
         """See :func:`mmproto.functional.squared_distance`."""

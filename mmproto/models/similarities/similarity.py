@@ -1,4 +1,5 @@
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -7,6 +8,8 @@ from mmproto.functional import NearestPatch, nearest_patch, true_fp32, unfold_pa
 
 # Numbers of an image's patches that are compared at once where all pairs would fill the memory.
 BLOCK = 2**15
+# Rounded distances are off by no more than so often what they are off by at the nearest patches.
+ROUNDING = 4.0
 
 
 class Comparison(NamedTuple):
@@ -21,6 +24,35 @@ class Comparison(NamedTuple):
     pairwise: Tensor
     nearest: Tensor
     distance: Tensor
+
+
+class Metric(NamedTuple):
+    """The metric that a similarity's distance is a rising function of, for certificates of pushes.
+
+    Attributes:
+        of_distance: Gives the metric of distances; it obeys the triangle inequality.
+        to_distance: Gives the distance back.
+    """
+
+    of_distance: Callable[[Tensor], Tensor]
+    to_distance: Callable[[Tensor], Tensor]
+
+
+class FollowedPatches(NamedTuple):
+    """What N images' nearest patches become when prototypes move; distances are the similarity's.
+
+    Attributes:
+        nearest: Distance of the nearest patch to each prototype (N, P).
+        others: Distance of the next patch to each prototype (N, P), infinite if there is one only.
+        followed: Distance of the nearest patch to what each prototype becomes (N, P).
+        rounding: By how much the least of an image's distances may be off (N, 1), because the
+            nearest patch is found by rounded distances.
+    """
+
+    nearest: Tensor
+    others: Tensor
+    followed: Tensor
+    rounding: Tensor
 
 
 class Similarity(nn.Module):
@@ -46,9 +78,12 @@ class Similarity(nn.Module):
 
     Attributes:
         tunes_last_layer: Whether the paper's schedule trains the last layer after a push.
+        metric: The metric behind the distance, see :class:`Metric`. Without it a push cannot say
+            which predictions it does not change.
     """
 
     tunes_last_layer = True
+    metric: ClassVar[Metric | None] = None
 
     def embed(self, patches: Tensor) -> Tensor:
         """Map patches (..., K) to the space where prototypes live; a pushed prototype is one."""
@@ -104,6 +139,29 @@ class Similarity(nn.Module):
         locations = torch.stack([compared.nearest // columns, compared.nearest % columns], dim=-1)
         return rounded + (compared.distance - rounded).detach(), locations
 
+    @torch.no_grad()
+    def follow(self, features: Tensor, prototypes: Tensor, moved: Tensor) -> FollowedPatches:
+        """Compare each image's nearest patches with what their prototypes become.
+
+        Args:
+            features: Feature maps (N, D, H, W).
+            prototypes: Prototypes (P, D, h, w).
+            moved: What they become (P, D, h, w).
+        """
+        compared = self._compare(features, prototypes)
+        places = compared.nearest[:, None]
+        rounded = compared.pairwise.gather(1, places).squeeze(1)
+        off = (rounded - compared.distance).abs().amax(dim=1, keepdim=True)
+        patches, vectors = self.patches(features, prototypes), moved.flatten(1).float()
+        with true_fp32(features.device.type):
+            followed = self._distance_of(patches, compared.nearest, vectors)
+        return FollowedPatches(
+            nearest=compared.distance,
+            others=compared.pairwise.scatter(1, places, float('inf')).amin(dim=1),
+            followed=followed,
+            rounding=ROUNDING * off,
+        )
+
     def distance_maps(self, features: Tensor, prototypes: Tensor) -> Tensor:
         """Return the distance of every patch to every prototype (N, P, H', W').
 
@@ -147,13 +205,16 @@ class Similarity(nn.Module):
             pairwise = self.pairwise_distance(patches, vectors)
             nearest = pairwise.argmin(dim=1)
             with torch.no_grad():
-                # Some prototypes at a time: (N, P, K) would not fit the memory.
-                step = max(1, BLOCK // vectors.shape[1])
-                winners = zip(nearest.split(step, dim=1), vectors.split(step))
-                distance = [
-                    self.distance(_gather(patches, places), some) for places, some in winners
-                ]
-        return Comparison(pairwise, nearest, torch.cat(distance, dim=1))
+                distance = self._distance_of(patches, nearest, vectors)
+        return Comparison(pairwise, nearest, distance)
+
+    def _distance_of(self, patches: Tensor, numbers: Tensor, vectors: Tensor) -> Tensor:
+        """Return exact distances (N, P) of the patches of those numbers (N, P) to the vectors."""
+        # Some prototypes at a time: (N, P, K) would not fit the memory.
+        step = max(1, BLOCK // vectors.shape[1])
+        pairs = zip(numbers.split(step, dim=1), vectors.split(step))
+        distance = [self.distance(_gather(patches, places), some) for places, some in pairs]
+        return torch.cat(distance, dim=1)
 
     def _exact_pairwise(self, patches: Tensor, prototypes: Tensor) -> Tensor:
         """Return exact distances (..., P) of all patches (..., K), some prototypes at a time."""
