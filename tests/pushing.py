@@ -16,24 +16,24 @@ def push_to(folder, model, dataloader, **record):
 
 
 class NoteAccuracy(Hook):
-    """Notes the accuracy on the validation set before and after the push of the fourth epoch."""
+    """Notes accuracy and predictions in validation before and after the fourth epoch's push."""
 
     priority = 'ABOVE_NORMAL'
 
     def after_train_epoch(self, runner):
         if runner.epoch == 3:
-            self.before = accuracy(runner)
+            self.before, self.predicted_before = accuracy(runner)
 
     def before_train_epoch(self, runner):
         if runner.epoch == 4:
-            self.after = accuracy(runner)
+            self.after, self.predicted_after = accuracy(runner)
 
 
 @torch.no_grad()
 def accuracy(runner):
-    """In percent, by one batch of all images."""
+    """In percent, with the predictions, by one batch of all images."""
     model, dataset = unwrap_model(runner.model).eval(), runner.val_dataloader.dataset
     samples = [dataset[index]['inputs'] for index in range(len(dataset))]
     data = model.data_preprocessor(dict(inputs=samples), training=False)
     predicted = model(data['inputs'], mode='tensor').argmax(dim=1)
-    return 100 * (predicted.numpy() == dataset.labels).mean()
+    return 100 * (predicted.numpy() == dataset.labels).mean(), predicted

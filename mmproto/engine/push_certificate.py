@@ -46,9 +46,9 @@ class MoveWatcher:
 
     def effect(self) -> MoveEffect:
         """Return that of all images in the order of the data set, each once, on every process."""
-        shares = all_gather_object((self._images, MoveEffect.concatenate(self._effects)))
+        shares = all_gather_object((self._images, self._effects))
         images = torch.tensor([image for share, _ in shares for image in share])
-        effect = MoveEffect.concatenate([effect for _, effect in shares])
+        effect = MoveEffect.concatenate([part for _, parts in shares for part in parts])
         # Samplers give some images to several processes.
         order = images.argsort(stable=True)
         first = torch.ones_like(order, dtype=torch.bool)

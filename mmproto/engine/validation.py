@@ -42,7 +42,7 @@ def validate(runner: Runner, watch: Watch | None = None) -> dict[str, float]:
 
 @contextmanager
 def _given_to_head(model: ProtoPNet) -> Iterator[list[Sequence[Tensor]]]:
-    """Yields a list of what the head was given last."""
+    """Note what the head is given; yields a list with the last of it."""
     given: list[Sequence[Tensor]] = []
 
     def note(module: Any, arguments: Any, feats: Sequence[Tensor]) -> None:

@@ -1,8 +1,11 @@
+import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from mmproto.engine.push_certificate import PushCertificate
 from mmproto.engine.push_record import (
     PushRecord,
     SharedPatches,
@@ -22,6 +25,9 @@ PROTOTYPES = [
     (-1, 5, 0, 0, 0.25),
 ]
 
+HOLDS = dict(correct=7, A1=1, A2=3, A3=8, A4=0)
+CERTIFICATE = PushCertificate(8, 6, certified=4, by_moves=1, by_theorem=0, assumptions=HOLDS)
+
 
 @pytest.fixture
 def record():
@@ -38,6 +44,7 @@ def record():
         epoch=11,
         before={'accuracy/top1': 71.5, 'accuracy/top5': 90.0},
         after={'accuracy/top1': 68.25, 'loss': 1.0},
+        certificate=CERTIFICATE,
     )
 
 
@@ -52,20 +59,28 @@ def test_the_record_says_what_the_push_did(record):
         shared=[SharedPatches(0, 'wren', 2, 1), SharedPatches(1, 'robin', 3, 2)],
         before={'accuracy/top1': 71.5, 'accuracy/top5': 90.0},
         after={'accuracy/top1': 68.25, 'loss': 1.0},
+        certificate=CERTIFICATE,
     )
 
 
 def test_the_record_in_words(record):
-    assert record.summary() == (
+    assert record.summaries() == [
         '6 prototypes moved by a distance of 0.6667 on average and 2.0000 at most, onto '
-        '4 different patches (2 share the patch of another)'
-    )
+        '4 different patches (2 share the patch of another)',
+        '75.0 % of 8 images keep their prediction; 50.0 % were certified to (12.5 % by the sizes '
+        'of the moves alone, 0.0 % by the theorem of the paper, whose assumptions hold: '
+        'correct for 7, A1 for 1, A2 for 3, A3 for 8, A4 for 0)',
+    ]
     assert record.changes() == ['accuracy/top1 was 71.50 and is 68.25']
     assert record.scalars() == {
         'push/mean_distance': record.mean_distance,
         'push/patches': 4,
         'push/accuracy/top1/before': 71.5,
         'push/accuracy/top1/after': 68.25,
+        'push/unchanged': 75,
+        'push/certified': 50,
+        'push/by_moves': 12.5,
+        'push/by_theorem': 0,
     }
 
 
@@ -84,6 +99,19 @@ def test_a_saved_record_is_loaded_again(record, tmp_path):
     record.save(folder)
     assert [file.name for file in folder.iterdir()] == ['push.json']
     assert PushRecord.load(folder) == record
+
+
+def test_a_record_of_before_there_were_certificates_is_loaded(record, tmp_path):
+    record.save(tmp_path)
+    file = tmp_path / PushRecord.FILE
+    data = json.loads(file.read_text())
+    del data['certificate']
+    file.write_text(json.dumps(data))
+    assert PushRecord.load(tmp_path) == replace(record, certificate=None)
+    data['certificate'] = dict(images=3)
+    file.write_text(json.dumps(data))
+    with pytest.raises(ValueError, match='is damaged'):
+        PushRecord.load(tmp_path)
 
 
 @pytest.mark.parametrize('text', ['', '[{"epoch": 1', '[]', '{}', '[3]', 'null', '\x00'])

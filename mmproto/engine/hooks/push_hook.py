@@ -28,13 +28,14 @@ class PrototypePushHook(Hook):
 
     ``push_dataloader`` of the config gives the training images without augmentation. Each push
     logs how far the prototypes moved, what that did to the validation, of how many of its images
-    the prediction was certain to stay (``docs/certificate.md``), and prototypes that share a patch; ``{work_dir}/prototypes/epoch_{number of epochs trained}/push.json`` keeps it, see
+    the prediction was certain to stay (``docs/certificate.md``), and prototypes that share a
+    patch; ``{work_dir}/prototypes/epoch_{number of epochs trained}/push.json`` keeps it, see
     :class:`PushRecord`. The visualizer gets the same at the step of that epoch:
     ``push/mean_distance``, ``push/patches``, percentages of images as ``push/unchanged``,
     ``push/certified``, ``push/by_moves`` and ``push/by_theorem``, and each metric as
-    ``push/{metric}/before`` and ``/after``. The metrics after the push are those of the epoch's own validation; where
-    ``val_interval`` leaves it out, of one before the next epoch trains; where a solver follows,
-    of one before the solver runs.
+    ``push/{metric}/before`` and ``/after``. The metrics after the push are those of the epoch's
+    own validation; where ``val_interval`` leaves it out, of one before the next epoch trains;
+    where a solver follows, of one before the solver runs.
 
     :class:`PrototypeVisualizationHook` draws the prototypes.
 

@@ -54,24 +54,19 @@ class MoveEffect:
 
     def apply(self, function: Callable[[Tensor], Tensor]) -> 'MoveEffect':
         """Apply a function to all that is known."""
-        known: dict[str, Any] = vars(self)
-        return MoveEffect(
-            **{name: value if value is None else function(value) for name, value in known.items()}
-        )
+        values: dict[str, Any] = {
+            name: value if value is None else function(value) for name, value in vars(self).items()
+        }
+        return MoveEffect(**values)
 
     @staticmethod
     def concatenate(parts: Sequence['MoveEffect']) -> 'MoveEffect':
         """Put the images of several batches one after another."""
-        columns: dict[str, Any] = {
-            field.name: [getattr(part, field.name) for part in parts]
-            for field in fields(MoveEffect)
-        }
-        return MoveEffect(
-            **{
-                name: None if values[0] is None else torch.cat(values)
-                for name, values in columns.items()
-            }
-        )
+        values: dict[str, Any] = {}
+        for field in fields(MoveEffect):
+            column = [getattr(part, field.name) for part in parts]
+            values[field.name] = None if column[0] is None else torch.cat(column)
+        return MoveEffect(**values)
 
 
 class MovedPrototypes:

@@ -48,11 +48,15 @@ def test_the_accuracies_are_those_before_and_after_the_push(tmp_path, val_interv
     assert record.before == {'accuracy/top1': pytest.approx(noted.before)}
     assert record.after == {'accuracy/top1': pytest.approx(noted.after)}
     assert len(CALLS) == validations  # each state once
+    certificate = record.certificate
+    assert certificate.images == 60
+    assert certificate.unchanged == (noted.predicted_before == noted.predicted_after).sum() < 60
+    assert 0 <= certificate.by_moves <= certificate.certified <= certificate.unchanged
     (log,) = tmp_path.glob('*/*.log')
     lines = re.findall('Push: (.*)', log.read_text())
     assert lines == [
         'looking for the nearest patches of 6 prototypes in 12 images.',
-        f'{record.summary()}.',
+        *(f'{line}.' for line in record.summaries()),
         f'accuracy/top1 was {noted.before:.2f} and is {noted.after:.2f}.',
     ]
 
@@ -114,6 +118,7 @@ def test_a_push_in_the_last_epoch_without_a_validation_set(tmp_path):
     Runner.from_cfg(config).train()
     record = PushRecord.load(epoch_folder(tmp_path, 1))
     assert record.before == record.after == {}
+    assert record.certificate is None
     assert (tmp_path / 'epoch_1.pth').is_file()
 
 
