@@ -95,6 +95,17 @@ def test_train_resume_test_and_push(run, tmp_path):
     assert bool(pushed['state_dict']['head.prototypes_are_patches'])
     assert pushed['meta']['dataset_meta']['classes'][0] == 'Hook_billed_Crested_Barwing'
     assert len(json.loads((tmp_path / 'new_prototypes' / 'prototypes.json').read_text())) == 60
+    assert 'of 12 images keep their prediction' in text
+    certificate = json.loads((tmp_path / 'new_prototypes' / 'push.json').read_text())['certificate']
+    assert certificate['images'] == 12
+    found = tmp_path / 'certified.json'
+    code, text = run(
+        'tools/certify.py', CONFIG, work_dir / 'epoch_1.pth', new, '--work-dir', work_dir,
+        '--json', found,
+    )  # fmt: skip
+    assert code == 0, text
+    assert 'A4: weights are 1 to the own class and 0 to others' in text
+    assert json.loads(found.read_text())['certificate'] == certificate  # the same images here
     sheet = tmp_path / 'sheet.png'
     code, text = run('tools/prototype_sheet.py', tmp_path / 'new_prototypes', '--out', sheet)
     assert code == 0, text
@@ -134,6 +145,8 @@ def test_another_backbone_is_one_setting(run, tmp_path):
         (['tools/train.py', 'no.py'], 'error: there is no config file no.py'),
         (['tools/test.py', CONFIG, 'no.pth'], 'error: there is no checkpoint no.pth'),
         (['tools/push.py', CONFIG, 'no.pth', '--out', 'no/new.pth'], 'give a file in a folder'),
+        (['tools/certify.py', CONFIG, 'no.pth', 'no.pth'], 'error: there is no checkpoint no.pth'),
+        (['tools/certify.py', CONFIG, 'a', 'b', '--json', 'no/x.json'], 'a file in a folder'),
         (['tools/prototype_sheet.py', 'no', '--out', 'x.png'], 'a folder that a push has written'),
         (
             ['tools/train.py', CONFIG, '--cfg-options', 'optim_wrapper.schedule.push_epochs=[99]'],
