@@ -12,6 +12,7 @@ from mmpretrain.registry import DATASETS
 
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse
+from mmproto.engine.push_certificate import PushCertificate
 from mmproto.visualization.prototype_images import NoImages
 from mmproto.visualization.report_page import (
     most_confused,
@@ -269,6 +270,19 @@ def test_the_keyboard_reaches_everything(browser, written):
     browser.execute_script('document.querySelector("#mistakes summary").focus()')
     press(browser, Keys.ENTER)
     wait(browser, lambda: every(browser, '#mistakes .matches li'))
+
+
+def test_the_pushes_say_what_they_were_certain_not_to_change(browser, written, datasets, tmp_path):
+    report, _ = written
+    (push,) = report.pushes
+    kept = PushCertificate(8, unchanged=6, certified=3, by_moves=1, by_theorem=0, assumptions=None)
+    pushes = [push, replace(push, certificate=kept)]
+    write_report(replace(report, pushes=pushes), NoImages(), datasets, tmp_path / 'pushes.html')
+    open_page(browser, tmp_path / 'pushes.html')
+    rows = [row.text for row in every(browser, '#pushes tbody tr')]
+    assert [row.split()[-2:] for row in rows] == [['unknown', 'unknown'], ['37.5', '%']]
+    assert '75.0 % 37.5 %' in rows[1]
+    assert not complaints(browser)
 
 
 def test_a_model_of_which_little_is_known(browser, written, datasets, tmp_path):
