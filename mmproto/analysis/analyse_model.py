@@ -8,6 +8,7 @@ import numpy as np
 
 from mmproto.analysis.annotated_parts import inside, part_names, parts_of_images
 from mmproto.analysis.dataset_scores import HIGHEST, DatasetScores
+from mmproto.analysis.editable_model import EditableModel, editable_model, fits_into_page
 from mmproto.analysis.image_patch import ImagePatch
 from mmproto.analysis.latent_map import LatentMap, draw_sample, latent_map
 from mmproto.analysis.part_agreement import PartAgreement, part_agreement
@@ -30,6 +31,7 @@ class ModelAnalysis:
         prototypes: Every prototype.
         part_agreement: How well boxes and parts agree, None where the data knows no parts.
         latent_map: The map of the latent space.
+        editable: What a page needs to follow edits.
     """
 
     train: DatasetScores | None
@@ -38,6 +40,7 @@ class ModelAnalysis:
     prototypes: list[PrototypeStatistics]
     part_agreement: PartAgreement | None
     latent_map: LatentMap
+    editable: EditableModel
 
 
 def analyse_model(
@@ -78,6 +81,7 @@ def analyse_model(
         'test',
         located=HIGHEST if agree else 0,
         sample=sample['test'],
+        keep_scores=fits_into_page(len(test_set), len(head.prototype_class), head.num_classes),
     )
     return ModelAnalysis(
         train=scores.get('train'),
@@ -91,6 +95,7 @@ def analyse_model(
         ),
         part_agreement=_part_agreement(test_set, scores['test'], own_parts) if agree else None,
         latent_map=latent_map(head, scores),
+        editable=editable_model(head, scores['test'], push_set),
     )
 
 

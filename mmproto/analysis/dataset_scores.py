@@ -14,7 +14,7 @@ HIGHEST = 10
 class DatasetScores:
     """What one pass over N images has found.
 
-    It holds neither the scores of all prototypes on all images nor any map.
+    It holds no map, and the scores of all prototypes on all images only where they are asked for.
 
     Attributes:
         labels: True class of every image (N,).
@@ -25,6 +25,7 @@ class DatasetScores:
         patches: The patches that were asked for, by image and prototype.
         sample: The patch of every image of the sample.
         sample_vectors: These patches, as prototypes are compared with them (n, D*h*w).
+        scores: Score of every prototype on every image (N, P), fp32; None unless asked for.
     """
 
     labels: np.ndarray
@@ -34,6 +35,7 @@ class DatasetScores:
     patches: dict[tuple[int, int], ImagePatch] = field(repr=False)
     sample: list[ImagePatch] = field(repr=False)
     sample_vectors: np.ndarray = field(repr=False)
+    scores: np.ndarray | None = field(repr=False, default=None)
 
     @property
     def predicted(self) -> np.ndarray:

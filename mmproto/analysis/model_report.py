@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmproto.analysis.editable_model import EditableModel
 from mmproto.analysis.firing import fires_among
 from mmproto.analysis.latent_map import LatentMap
 from mmproto.analysis.part_agreement import PartAgreement
@@ -24,10 +25,12 @@ class ModelReport:
         prototypes: Every prototype.
         correct: Explained test images that were classified correctly.
         mistakes: Explained test images that were not, the most confident mistake first.
+        test_images: Index in the test set of every explained image, by its name.
         by_attribution: The explained images by another attribution, by their names; empty if none.
         pushes: Every push that left its record, in order.
         part_agreement: How well boxes and parts agree, None where the data knows no parts.
         latent_map: The map of the latent space.
+        editable: What the page needs to follow edits of the model.
         warning: What has to be said first of all, None if nothing.
         origin: Where the images of the prototypes come from, in words.
     """
@@ -39,10 +42,12 @@ class ModelReport:
     prototypes: list[PrototypeStatistics]
     correct: list[ImageExplanation]
     mistakes: list[ImageExplanation]
+    test_images: dict[str, int]
     by_attribution: dict[str, ImageExplanation]
     pushes: list[PushRecord]
     part_agreement: PartAgreement | None
     latent_map: LatentMap
+    editable: EditableModel
     warning: str | None
     origin: str
 

@@ -21,6 +21,7 @@ class PrototypeStatistics:
 
     Attributes:
         prototype: Its index.
+        name: What a person calls it, '' if nobody has named it.
         label: Its class, -1 for none.
         weight: Its weight in the logit of its class, of ``strongest_class`` if it has none.
         class_images: How many images of the push set are of its class, 0 if it has none.
@@ -36,6 +37,7 @@ class PrototypeStatistics:
     """
 
     prototype: int
+    name: str
     label: int
     weight: float
     class_images: int
@@ -100,6 +102,7 @@ def prototype_statistics(
     return [
         PrototypeStatistics(
             prototype=j,
+            name='',
             label=label,
             weight=float(own_weight[j]),
             class_images=int(images[label]) if label >= 0 else 0,

@@ -25,6 +25,7 @@ def score_dataset(
     located: int = 0,
     pairs: Mapping[int, Collection[int]] | None = None,
     sample: Collection[int] = (),
+    keep_scores: bool = False,
 ) -> DatasetScores:
     """Send every image of a data set through a model, once.
 
@@ -41,6 +42,7 @@ def score_dataset(
         pairs: Further prototypes to locate, by the index of the image.
         sample: Images of which to keep the patch that is nearest to a prototype of their class, or
             to any if their class has none.
+        keep_scores: Whether to keep the score of every prototype on every image.
 
     Raises:
         InputError: If the file of an image cannot be read.
@@ -51,6 +53,7 @@ def score_dataset(
     maps: dict[tuple[int, int], LocatedMap] = {}
     patches: dict[tuple[int, int], ImagePatch] = {}
     logits, highest, sampled, vectors = [], [], [], []
+    scores = np.empty((len(labels), len(prototype_class)), np.float32) if keep_scores else None
 
     def to_patch(image: int, found: LocatedMap) -> ImagePatch:
         return found.to_patch(split, image, int(labels[image]))
@@ -61,6 +64,8 @@ def score_dataset(
         for one in batch:
             ranked = np.argsort(-one.scores, kind='stable')[:HIGHEST]
             logits.append(one.logits)
+            if scores is not None:
+                scores[one.index] = one.scores
             highest.append(ranked)
             asked = {*ranked[:located].tolist(), *pairs.get(one.index, ())}
             if one.index in sample:
@@ -85,6 +90,7 @@ def score_dataset(
         patches=patches,
         sample=[patches[pair] for pair in sampled],
         sample_vectors=np.stack(vectors) if vectors else np.empty((0, 0), np.float32),
+        scores=scores,
     )
 
 

@@ -62,10 +62,12 @@ def analyse(
         prototypes=analysis.prototypes,
         correct=[explained[image] for image in correct if image in explained],
         mistakes=[explained[image] for image in mistakes if image in explained],
+        test_images={one.name: image for image, one in explained.items()},
         by_attribution={one.name: one for one in by_attribution.values()},
         pushes=push_records(Path(checkpoint).parent),
         part_agreement=analysis.part_agreement,
         latent_map=analysis.latent_map,
+        editable=analysis.editable,
         warning=patches_warning(model.head),
         origin=f'{inferencer.gallery.origin}{_missing(inferencer, analysis)}',
     )

@@ -37,6 +37,7 @@ def page_data(
         uri=data_uri(thumbnail(one.image, side)),
         height=one.image.shape[0],
         width=one.image.shape[1],
+        label=prediction.label,
         predicted=one.class_name(prediction.label),
         probability=float(prediction.probabilities[prediction.label]),
         true_class=None if one.true_class is None else one.class_name(one.true_class),
@@ -79,6 +80,7 @@ def _class_data(
         ]
 
     return dict(
+        label=explained.label,
         name=one.class_name(explained.label),
         logit=explained.logit,
         probability=explained.probability,

@@ -16,6 +16,7 @@ from mmproto.analysis.prototype_statistics import PrototypeStatistics
 from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.utils.files import whole_file
+from mmproto.visualization.edit_data import edit_data, edit_numbers
 from mmproto.visualization.explanation_page import templates
 from mmproto.visualization.page_data import page_data
 from mmproto.visualization.patch_thumbnails import PATCH, patch_key, patch_thumbnails
@@ -29,6 +30,7 @@ from mmproto.visualization.thumbnails import CHUNK, Thumbnails
 
 CROP, IMAGE, EXPLAINED = 96, 112, 360
 CONFUSED = 20
+SCRIPTS = ('report.js', 'edits.js', 'logits.js', 'edit_figures.js', 'edit_controls.js')
 SPLITS = {'train': 'training', 'test': 'test'}
 
 Addresses = dict[str, str] | None
@@ -61,7 +63,9 @@ def report_page(report: ModelReport, gallery: Gallery, datasets: Mapping[str, Im
     ]
     patches = patch_thumbnails(_all_patches(report), datasets, thumbnails)
     names = [name.replace('_', ' ') for name in report.classes]
-    script = files(__package__).joinpath('templates/report.js').read_text(encoding='utf-8')
+    scripts = [
+        files(__package__).joinpath('templates', name).read_text('utf-8') for name in SCRIPTS
+    ]
     plotly = get_plotlyjs()
     return templates().get_template('report.html.j2').render(
         report=report,
@@ -71,18 +75,19 @@ def report_page(report: ModelReport, gallery: Gallery, datasets: Mapping[str, Im
         concerns=prototypes_by_concern(report.prototypes),
         classes=_classes(report, names, prototypes),
         confused=most_confused(report.confusion_matrix)[:CONFUSED],
-        mistakes=_explained(report.mistakes, report.by_attribution, thumbnails),
-        correct=_explained(report.correct, report.by_attribution, thumbnails),
+        mistakes=_explained(report.mistakes, report, thumbnails),
+        correct=_explained(report.correct, report, thumbnails),
         images=lambda prototype: prototypes[prototype],
         address=lambda patch: patches[patch_key(patch)],
         percent=percent,
         fires=fires_in_words,
         splits=SPLITS,
         data=_script_data(report, names, prototypes, patches),
+        numbers=edit_numbers(report),
         thumbnails=thumbnails.chunks(),
-        script=script,
+        scripts=scripts,
         plotly=plotly,
-        allowed=[_hash(script), _hash(plotly)],
+        allowed=[_hash(script) for script in (*scripts, plotly)],
     )  # fmt: skip
 
 
@@ -130,13 +135,12 @@ def _prototype_images(gallery: Gallery, prototype: int, thumbnails: Thumbnails) 
 
 
 def _explained(
-    explained: list[ImageExplanation],
-    by_attribution: dict[str, ImageExplanation],
-    thumbnails: Thumbnails,
+    explained: list[ImageExplanation], report: ModelReport, thumbnails: Thumbnails
 ) -> list[dict]:
     return [
         {
-            **page_data(one, EXPLAINED, by_attribution.get(one.name)),
+            **page_data(one, EXPLAINED, report.by_attribution.get(one.name)),
+            'test_image': report.test_images[one.name],
             'thumbnail': thumbnails.add(one.image, PATCH),
         }
         for one in explained
@@ -165,13 +169,15 @@ def _classes(report: ModelReport, names: list[str], images: list[Addresses]) -> 
 def _script_data(
     report: ModelReport, names: list[str], prototypes: list[Addresses], patches: dict[tuple, str]
 ) -> dict:
-    """Return what the page's script draws: the confusion matrix and the map."""
+    """Return what the page's scripts draw: the confusion matrix and the map."""
     latent_map = report.latent_map
     return dict(
         names=names,
         chunk=CHUNK,
         splits=SPLITS,
+        edit=edit_data(report),
         confusion=report.confusion_matrix.tolist(),
+        confused=CONFUSED,
         prototypes=len(prototypes),
         x=[round(float(x), 3) for x in latent_map.positions[:, 0]],
         y=[round(float(y), 3) for y in latent_map.positions[:, 1]],
@@ -188,3 +194,7 @@ def _script_data(
 def _hash(script: str) -> str:
     """Return what a Content-Security-Policy calls a script by."""
     return f'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'
+
+
+def _template(name: str) -> str:
+    return files(__package__).joinpath('templates', name).read_text(encoding='utf-8')

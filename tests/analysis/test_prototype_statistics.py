@@ -20,6 +20,7 @@ def statistics(seen=(), **changes):
     """One of class 1 that nothing speaks against, with these classes of nearest patches."""
     facts = dict(
         prototype=0,
+        name='',
         label=1,
         weight=1.0,
         class_images=9,

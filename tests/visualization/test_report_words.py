@@ -32,6 +32,7 @@ def test_part_agreement_in_words():
 def test_fires_in_words(label, own, other, words):
     one = PrototypeStatistics(
         prototype=0,
+        name='',
         label=label,
         weight=1.0,
         class_images=3,

@@ -33,6 +33,7 @@ function fill(details) {
   }
   details.append(content);
   delete details.dataset.inside;
+  details.dispatchEvent(new CustomEvent('filled', {bubbles: true}));
 }
 document.addEventListener('toggle', ({target}) => target.open && fill(target), true);
 
@@ -70,7 +71,7 @@ document.addEventListener('click', (event) => {
   if (to) setTimeout(() => goTo(to.hash));
 });
 window.addEventListener('popstate', () => goTo(location.hash));
-goTo(location.hash);
+document.addEventListener('DOMContentLoaded', () => goTo(location.hash));
 
 // Search by a part of a class's name, or by a prototype's number.
 const search = find('#search');
@@ -154,7 +155,7 @@ function drawMap(plot) {
 
 function describe(i) {
   const name = data.names[data.label[i]] ?? 'no class';
-  if (i < prototypes) return `Prototype ${i}, ${name}`;
+  if (i < prototypes) return `Prototype ${i}${quoted(nameOf(i))}, ${name}`;
   const [split, number] = data.patches[i - prototypes];
   return `${name}, ${data.splits[split]} image ${number}`;
 }
