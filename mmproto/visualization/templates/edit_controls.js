@@ -2,6 +2,7 @@
 // What a person edits the model by; the same decision may be shown at several places.
 const number = (within) => Number(within.closest('[data-prototype]').dataset.prototype);
 const bar = find('#edits');
+const NAMED = 5;  // classes without prototypes in the bar
 
 function showDecisions(root) {
   for (const each of all('[data-prototype]', root)) {
@@ -36,7 +37,10 @@ function showBar() {
   bar.hidden = !isEdited();
   find('#edited').textContent = parts.join(', ');
   const emptied = emptiedClasses().map((label) => data.names[label]);
-  find('#emptied').textContent = emptied.length ? `No prototype is left of ${emptied.join(', ')}.` : '';
+  const more = emptied.splice(NAMED).length;
+  find('#emptied').textContent = emptied.length
+    ? `No prototype is left of ${emptied.join(', ')}${more ? ` and ${more} other classes` : ''}.` : '';
+  document.documentElement.style.scrollPaddingTop = `${bar.offsetHeight + 8}px`;
 }
 
 function showAll() {
@@ -88,8 +92,16 @@ find('#undo').addEventListener('click', () => {
   find('#edit').focus();
 });
 
+// A page that is left with edits that are in no file asks first.
+const fileText = () => `${JSON.stringify(editsFile(), null, 1)}\n`;
+let inFile = fileText();
+window.addEventListener('beforeunload', (event) => {
+  if (fileText() !== inFile) event.preventDefault();
+});
+
 find('#save').addEventListener('click', () => {
-  const file = new Blob([`${JSON.stringify(editsFile(), null, 1)}\n`], {type: 'application/json'});
+  inFile = fileText();
+  const file = new Blob([inFile], {type: 'application/json'});
   const href = URL.createObjectURL(file);
   element('a', {href, download: 'edits.json'}).click();
   setTimeout(() => URL.revokeObjectURL(href), 1000);
@@ -100,6 +112,7 @@ find('#load').addEventListener('change', async ({target}) => {
   const said = find('#loaded');
   try {
     readEdits(await target.files[0].text());
+    inFile = fileText();
     said.textContent = 'The edits of the file are shown.';
   } catch ({message}) {
     said.textContent = `${message} Nothing was changed.`;

@@ -13,7 +13,7 @@ function prepareLogits() {
   if (logits || !data.edit.scored) return;
   const [scores, weights] = ['.scores', '.weights'].map((scripts) => floats(all(scripts)));
   logits = new Logits(scores, weights, data.edit.labels, data.prototypes);
-  const goOn = () => logits.follow(edits.removed, 20) || setTimeout(goOn);
+  const goOn = () => logits.sum(20) || setTimeout(goOn);
   setTimeout(goOn);
 }
 
@@ -28,7 +28,7 @@ function emptiedClasses() {
 function showModel() {
   prepareLogits();
   if (logits && edits.removed.size) {
-    logits.follow(edits.removed);
+    logits.takeAway(edits.removed);
     data.confusion = logits.confusion();
   } else {
     data.confusion = asReported;

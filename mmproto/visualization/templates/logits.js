@@ -23,13 +23,25 @@ function rounder(scores, weights, prototypes) {
   return 1.5 * 2 ** Math.max(Math.ceil(Math.log2(bound)) + 1, -900);
 }
 
+// The classes that a prototype has a connection to, and the weights of these, by prototype.
+function connections(weights, prototypes) {
+  const classes = weights.length / prototypes;
+  return Array.from({length: prototypes}, (_, prototype) => {
+    const all = weights.subarray(prototype * classes, (prototype + 1) * classes);
+    const connected = Uint32Array.from(all.keys()).filter((k) => all[k] !== 0);
+    return [connected, Float64Array.from(connected, (k) => all[k])];
+  });
+}
+
 class Logits {
   // scores (N, P), weights (P, K), labels (N,)
   constructor(scores, weights, labels, prototypes) {
     this.classes = weights.length / prototypes;
+    this.connections = connections(weights, prototypes);
     this.rounder = rounder(scores, weights, prototypes);
     this.sums = new Float64Array(labels.length * this.classes);
-    this.counted = new Set();  // the prototypes whose points are in the sums
+    this.summed = 0;  // images whose sums are made
+    this.away = new Set();  // prototypes whose points are not in the sums
     Object.assign(this, {scores, weights, labels, prototypes});
   }
 
@@ -37,30 +49,36 @@ class Logits {
     return this.scores[image * this.prototypes + prototype] * this.weights[prototype * this.classes + label];
   }
 
-  // Adds the points of a prototype to every image's sums, or takes them away.
-  toggle(prototype) {
-    const sign = this.counted.delete(prototype) ? -1 : 1;
-    if (sign > 0) this.counted.add(prototype);
-    const {classes, prototypes, rounder: round, scores, sums, weights} = this;
-    const from = prototype * classes;
-    const connected = [];
-    for (let k = 0; k < classes; k += 1) if (weights[from + k] !== 0) connected.push(k);
-    for (let image = 0; image < this.labels.length; image += 1) {
-      const score = sign * scores[image * prototypes + prototype];
-      for (const k of connected) sums[image * classes + k] += (score * weights[from + k] + round) - round;
+  // Adds the points of a prototype to the sums of an image, with that sign.
+  add(image, prototype, sign) {
+    const {sums, rounder: round} = this;
+    const [connected, weights] = this.connections[prototype];
+    const score = sign * this.scores[image * this.prototypes + prototype];
+    const from = image * this.classes;
+    for (let i = 0; i < connected.length; i += 1) {
+      sums[from + connected[i]] += (score * weights[i] + round) - round;
     }
   }
 
-  // Brings the sums nearer to those without some prototypes, for so many milliseconds; tells
-  // whether they are there.
-  follow(removed, milliseconds = Infinity) {
+  // Makes the sums of all prototypes, for so many milliseconds; tells whether they are made.
+  sum(milliseconds = Infinity) {
     const until = performance.now() + milliseconds;
-    for (let prototype = 0; prototype < this.prototypes; prototype += 1) {
-      if (this.counted.has(prototype) !== removed.has(prototype)) continue;
+    for (; this.summed < this.labels.length; this.summed += 1) {
       if (performance.now() > until) return false;
-      this.toggle(prototype);
+      for (let prototype = 0; prototype < this.prototypes; prototype += 1) this.add(this.summed, prototype, 1);
     }
     return true;
+  }
+
+  // Brings the sums to those without some prototypes.
+  takeAway(removed) {
+    this.sum();
+    for (let prototype = 0; prototype < this.prototypes; prototype += 1) {
+      if (this.away.has(prototype) === removed.has(prototype)) continue;
+      const sign = removed.has(prototype) ? -1 : 1;
+      for (let image = 0; image < this.labels.length; image += 1) this.add(image, prototype, sign);
+    }
+    this.away = new Set(removed);
   }
 
   // Of several greatest logits the first one wins, as in torch.
