@@ -17,6 +17,7 @@ OPTIONS = [
     '--disable-sync',
     '--hide-scrollbars',
 ]
+OPEN_ALL = 'for (const each of document.querySelectorAll("details")) each.open = true'
 WIDE, NARROW = (1280, 900), (400, 800)
 # Text that is cut or sticks out of the window; what can be scrolled sideways is neither.
 CUT = """
@@ -119,6 +120,23 @@ def open_page(browser, file: Path, size: tuple[int, int] = WIDE, scheme: str = '
     for log in ('browser', 'performance'):
         browser.get_log(log)
     browser.get(file.as_uri())
+
+
+def at(browser, selector: str):
+    """Return the first element that a selector finds."""
+    return browser.find_element('css selector', selector)
+
+
+def every(browser, selector: str) -> list:
+    """Return all elements that a selector finds."""
+    return browser.find_elements('css selector', selector)
+
+
+def wait(browser, condition):
+    """Wait until a function gives something true, and return that."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(browser, 10).until(lambda _: condition())
 
 
 def complaints(browser) -> list[str]:

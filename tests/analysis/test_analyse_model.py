@@ -6,10 +6,12 @@ import torch
 from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS
 
+from mmproto.analysis import editable_model
 from mmproto.analysis.analyse_model import analyse_model
 from mmproto.analysis.annotated_parts import inside, parts_in_input
 from mmproto.apis import push_prototypes
 from mmproto.datasets.birds import CUB_PARTS, make_birds
+from mmproto.models.heads.fingerprint import fingerprint
 from tests.analysis.small_model import small_model
 from tests.toy import SIMILARITIES, ArrayDataset, loader
 
@@ -108,6 +110,29 @@ def test_no_box_is_looked_for_that_nobody_asks_for():
     assert found.own_patches == {}
     assert len(found.test.patches) == len(found.test.sample) == 6
     assert {one.parts for one in found.prototypes} == {None}
+
+
+def test_scores_are_kept_where_a_page_can_carry_them(monkeypatch):
+    model, test_set = small_model(), ArrayDataset(seed=1, count=6)
+    found = analyse_model(model, [], test_set, 4).editable
+    logits = torch.from_numpy(found.scores) @ torch.from_numpy(found.weight).T
+    assert torch.equal(logits, model.head.logits(torch.from_numpy(found.scores)))
+    assert found.labels.tolist() == test_set.labels.tolist()
+    assert found.fingerprint == fingerprint(model.head)
+    # 6 images and 3 classes, 6 prototypes
+    for most, carried in ((54, True), (53, False)):
+        monkeypatch.setattr(editable_model, 'MOST_NUMBERS', most)
+        assert analyse_model(model, [], test_set, 4).editable.scored == carried
+
+
+def test_patches_and_boxes_are_told_of(birds):
+    model = small_model()
+    push_set, test_set = DATASETS.build(birds['train']), ArrayDataset(seed=1, count=6)
+    found = analyse_model(model, push_set, test_set, 4).editable
+    assert (found.pushed, found.has_boxes) == (False, True)
+    push_prototypes(model, Runner.build_dataloader(loader()))
+    found = analyse_model(model, test_set, test_set, 4).editable
+    assert (found.pushed, found.has_boxes) == (True, False)
 
 
 def test_without_training_images():

@@ -43,8 +43,10 @@ def test_one_pass_finds_what_plain_loops_find(similarity, batch_size):
     scores, logits, maps = by_loops(model, dataset)
     pairs = {2: [0, 14], 5: [3]}
     found = score_dataset(
-        model, dataset, batch_size, 'train', k=3, located=4, pairs=pairs, sample=[1, 2, 6]
+        model, dataset, batch_size, 'train', 3, 4, pairs, sample=[1, 2, 6], keep_scores=True
     )
+    assert np.allclose(found.scores, scores, atol=1e-4)
+    assert found.scores.dtype == np.float32
     assert found.labels.tolist() == dataset.labels.tolist()
     assert np.allclose(found.logits, logits, atol=1e-3)
     ranked = np.argsort(-scores, axis=1, kind='stable')
@@ -101,6 +103,7 @@ def test_less_is_asked_for():
     assert found.highest.shape == (2, 6)
     assert found.patches == {}
     assert found.sample == []
+    assert found.scores is None
 
 
 @given(st.integers(0, 99), st.integers(1, 9), st.integers(0, 3))

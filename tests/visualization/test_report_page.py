@@ -23,13 +23,17 @@ from tests.browser import (
     CUT,
     FAINT,
     NARROW,
+    OPEN_ALL,
     OVERLAPS,
     WIDE,
+    at,
     chromium,  # noqa: F401 - gives the fixture `browser`
     complaints,
+    every,
     open_page,
     requests,
     sideways,
+    wait,
 )
 from tests.pushed_birds import (
     CONFIG,
@@ -41,10 +45,8 @@ from tests.pushed_birds import (
 
 pytest.importorskip('selenium', reason='needs selenium')
 from selenium.webdriver import ActionChains, Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
 ROOT = Path(__file__).parents[2]
-OPEN_ALL = 'for (const each of document.querySelectorAll("details")) each.open = true'
 
 
 @pytest.fixture(scope='module')
@@ -65,20 +67,8 @@ def written(config, checkpoint, datasets, tmp_path_factory):
     return report, file
 
 
-def at(browser, selector):
-    return browser.find_element('css selector', selector)
-
-
-def every(browser, selector):
-    return browser.find_elements('css selector', selector)
-
-
 def press(browser, *keys):
     ActionChains(browser).send_keys(*keys).perform()
-
-
-def wait(browser, condition):
-    return WebDriverWait(browser, 10).until(lambda _: condition())
 
 
 def scroll_through(browser):

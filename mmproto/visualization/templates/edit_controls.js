@@ -31,7 +31,7 @@ function showBar() {
   ].filter(Boolean);
   if (removed.size) {
     parts.push(data.edit.scored
-      ? `accuracy ${percent(accuracy(asReported))} → ${percent(accuracy(data.confusion))}`
+      ? `accuracy ${reportedAccuracy} → ${accuracy()}`
       : 'accuracy is not followed here');
   }
   bar.hidden = !isEdited();

@@ -4,7 +4,9 @@ const percent = (fraction) => `${(100 * fraction).toFixed(1)} %`;
 const signed = (number, digits) => `${number < 0 ? '' : '+'}${number.toFixed(digits)}`;
 const asReported = data.confusion;
 const trace = (confusion) => confusion.reduce((sum, row, label) => sum + row[label], 0);
-const accuracy = (confusion) => trace(confusion) / Math.max(data.edit.labels.length, 1);
+const reportedAccuracy = find('#accuracy').textContent;
+const accuracy = () => data.confusion === asReported ? reportedAccuracy
+  : percent(trace(data.confusion) / data.edit.labels.length);
 let logits = null;
 
 // Scores and weights are read when the first prototypes are shown, and their sums made in the
@@ -42,7 +44,7 @@ function showModel() {
 }
 
 function showAccuracy() {
-  find('#accuracy').textContent = percent(accuracy(data.confusion));
+  find('#accuracy').textContent = accuracy();
   find('#right-images').textContent = `${trace(data.confusion)} of ${data.edit.labels.length} test images`;
   find('#prototypes').textContent = data.prototypes - edits.removed.size;
 }
