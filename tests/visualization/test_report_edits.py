@@ -278,6 +278,7 @@ def test_the_file_is_what_is_agreed_on_and_can_be_loaded_again(opened, page, inf
 
     open_page(opened, page)
     assert not at(opened, '#edits').is_displayed()
+    opened.execute_script('edits.removed.add(50); setName(51, "gone"); showAll()')
     assert load(opened, file) == 'The edits of the file are shown.'
     assert edits(opened) == expected
     words = '2 prototypes removed, 2 patches forbidden, 2 names changed, only on objects, accuracy '
