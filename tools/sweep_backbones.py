@@ -27,7 +27,7 @@ from timm.models import get_pretrained_cfg
 from torch.utils.data import Dataset
 
 import mmproto  # noqa: F401
-from mmproto.engine.nearest_patch_search import BATCH_SIZE
+from mmproto.engine.fixed_batches import BATCH_SIZE
 from mmproto.engine.push import push_prototypes
 
 SCHEDULE = Path(__file__).parents[1] / 'configs/_base_/schedules/protopnet.py'

@@ -3,7 +3,8 @@ from typing import Any
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmproto.engine.nearest_patch_search import broadcast_buffers, find_nearest_patches
+from mmproto.engine.fixed_batches import broadcast_buffers
+from mmproto.engine.nearest_patch_search import find_nearest_patches
 from mmproto.engine.push_certificate import MoveWatcher, PushCertificate
 from mmproto.engine.push_record import PushRecord, push_record
 from mmproto.engine.validation import validate

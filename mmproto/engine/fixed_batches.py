@@ -1,0 +1,151 @@
+"""Runs a data set through a network with the same result, to the bit, on any machine.
+
+A convolution rounds differently for another batch size or number of threads. So all images go
+through in batches of one size, whatever the loader's, each computed by one thread.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import fields
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from mmengine.dist import all_gather, broadcast, get_world_size, is_main_process
+from rich.progress import track
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from mmproto.errors import InputError
+from mmproto.functional import NearestPatch
+from mmproto.models import ProtoPNet
+
+BATCH_SIZE = 16
+
+Result = TypeVar('Result')
+Found = TypeVar('Found', bound=NearestPatch)
+
+
+class Images(NamedTuple):
+    """What a batch is to whoever looks at it: the first of its rows, without those that fill it.
+
+    Attributes:
+        features: The neck's map (N, D, H, W).
+        labels: Class of each image (N,).
+        numbers: Index of each image in the data set (N,).
+    """
+
+    features: Tensor
+    labels: Tensor
+    numbers: Tensor
+
+
+class Batch(NamedTuple):
+    """Images of the data set; the last batch repeats its last image to be full."""
+
+    inputs: list[Tensor]
+    labels: Tensor
+    numbers: Tensor
+
+
+def map_images(
+    function: Callable[[Images], Result],
+    model: ProtoPNet,
+    dataloader: DataLoader,
+    description: str,
+) -> Iterator[Result]:
+    """Give what a function makes of every batch of this process's share of a data set.
+
+    The processes get the same buffers first.
+
+    Args:
+        function: Called without gradients, by several threads at once.
+        model: The classifier, in eval mode.
+        dataloader: Images without augmentation, in the order of the data set.
+        description: What the progress bar is called.
+
+    Raises:
+        InputError: If the images differ in size.
+    """
+    broadcast_buffers(model)
+    device = next(model.parameters()).device
+
+    def compute(batch: Batch) -> Result:
+        with torch.no_grad():  # which holds for a thread, not for all
+            data = model.data_preprocessor({'inputs': batch.inputs}, training=False)
+            features = model.extract_feat(data['inputs'])[-1][: len(batch.labels)]
+            return function(Images(features, batch.labels.to(device), batch.numbers.to(device)))
+
+    sampler: Any = dataloader.sampler
+    batches = track(
+        _batches(dataloader),
+        total=-(-len(sampler) // BATCH_SIZE),
+        description=description,
+        disable=not is_main_process(),
+    )
+    if device.type == 'cuda':  # a thread of its own would be on the first GPU
+        yield from map(compute, batches)
+    else:
+        with _one_thread_a_batch() as threads:
+            yield from _map_in_order(compute, batches, threads)
+
+
+def broadcast_buffers(model: ProtoPNet) -> None:
+    """Give every process the batch norm statistics of the first, whose are saved."""
+    for buffer in model.buffers():
+        broadcast(buffer)
+
+
+def gather_processes(mine: Found) -> list[Found]:
+    """Give to every process what each of them has found."""
+    gathered = {field.name: all_gather(getattr(mine, field.name)) for field in fields(mine)}
+    return [
+        type(mine)(**{name: parts[rank] for name, parts in gathered.items()})
+        for rank in range(get_world_size())
+    ]
+
+
+def _batches(dataloader: DataLoader) -> Iterator[Batch]:
+    """Regroup what the loader gives into batches of the one size."""
+    batch_sampler: Any = dataloader.batch_sampler
+    samples = (
+        (image, int(sample.gt_label), index)
+        for data, indices in zip(dataloader, batch_sampler)
+        for image, sample, index in zip(data['inputs'], data['data_samples'], indices)
+    )
+    sizes = set()
+    while group := list(islice(samples, BATCH_SIZE)):
+        inputs, labels, numbers = zip(*group)
+        sizes |= {tuple(image.shape[-2:]) for image in inputs}
+        if len(sizes) > 1:
+            raise InputError(
+                f'push_dataloader gives images of different sizes {sorted(sizes)}: end its '
+                "pipeline with dict(type='Resize', scale=(width, height))"
+            )
+        padding = [inputs[-1]] * (BATCH_SIZE - len(inputs))
+        yield Batch([*inputs, *padding], torch.tensor(labels), torch.tensor(numbers))
+
+
+@contextmanager
+def _one_thread_a_batch() -> Iterator[int]:
+    """Give every operator one thread; yields how many batches to compute at once."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _map_in_order(function: Callable, items: Iterable, threads: int) -> Iterator[Any]:
+    """Like ``map``, on several threads, without taking in more items than are worked on."""
+    pending: deque = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
