@@ -7,10 +7,10 @@ import torch
 
 from mmproto.analysis.dataset_scores import HIGHEST, DatasetScores
 from mmproto.analysis.image_patch import ImagePatch, LocatedMap
-from mmproto.analysis.nearest_images import NearestImages
-from mmproto.analysis.scored_images import scored_images
+from mmproto.analysis.scored_images import ScoredImage, scored_images
 from mmproto.datasets.checks import labels_of
 from mmproto.datasets.image_dataset import ImageDataset
+from mmproto.functional import NearestImages
 from mmproto.models import ProtoPNet
 
 NEAREST = 5
@@ -49,7 +49,7 @@ def score_dataset(
     """
     head, labels, pairs, sample = model.head, labels_of(dataset), pairs or {}, set(sample)
     prototype_class = head.prototype_class.cpu().numpy()
-    nearest = NearestImages(len(prototype_class), k)
+    nearest = NearestImages.empty(len(prototype_class), k)
     maps: dict[tuple[int, int], LocatedMap] = {}
     patches: dict[tuple[int, int], ImagePatch] = {}
     logits, highest, sampled, vectors = [], [], [], []
@@ -59,8 +59,7 @@ def score_dataset(
         return found.to_patch(split, image, int(labels[image]))
 
     for batch in scored_images(model, dataset, batch_size, f'{split} set'):
-        indices = torch.tensor([one.index for one in batch])
-        nearest.update(torch.from_numpy(np.stack([one.scores for one in batch])), indices)
+        nearest = nearest.merge(nearest_of(batch, k))
         for one in batch:
             ranked = np.argsort(-one.scores, kind='stable')[:HIGHEST]
             logits.append(one.logits)
@@ -91,6 +90,16 @@ def score_dataset(
         sample=[patches[pair] for pair in sampled],
         sample_vectors=np.stack(vectors) if vectors else np.empty((0, 0), np.float32),
         scores=scores,
+    )
+
+
+def nearest_of(batch: list[ScoredImage], k: int) -> NearestImages:
+    """Return the k images of a batch that are nearest to each prototype."""
+    return NearestImages.of_batch(
+        distance=torch.from_numpy(np.stack([one.distances for one in batch])),
+        image=torch.tensor([one.index for one in batch]),
+        location=torch.from_numpy(np.stack([one.locations for one in batch])),
+        k=k,
     )
 
 

@@ -24,14 +24,16 @@ class ScoredImage:
         index: Index of the image in its data set.
         input_size: Height and width of the network's input.
         feature_map: What the neck gave (1, D, H, W), where the network is.
-        scores: Score of every prototype (P,).
-        locations: Row and column of every prototype's nearest patch (P, 2).
+        distances: Distance of the patch nearest to every prototype (P,).
+        scores: Score of that distance (P,).
+        locations: Row and column of that patch (P, 2).
         logits: Logit of every class (K,).
     """
 
     index: int
     input_size: tuple[int, int]
     feature_map: Tensor = field(repr=False)
+    distances: np.ndarray = field(repr=False)
     scores: np.ndarray = field(repr=False)
     locations: np.ndarray = field(repr=False)
     logits: np.ndarray = field(repr=False)
@@ -94,7 +96,7 @@ def _score(model: ProtoPNet, indices: range, inputs: list[Tensor]) -> list[Score
     data = model.data_preprocessor({'inputs': inputs}, training=False)
     outputs = model.head.outputs(model.extract_feat(data['inputs']))
     input_size = tuple(data['inputs'].shape[-2:])
-    arrays = (outputs.scores, outputs.locations, outputs.logits)
+    arrays = (outputs.distances, outputs.scores, outputs.locations, outputs.logits)
     rows = zip(indices, outputs.feature_map.split(1), *(array.cpu().numpy() for array in arrays))
     return [ScoredImage(index, input_size, *row) for index, *row in rows]
 

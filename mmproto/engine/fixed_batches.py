@@ -19,13 +19,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmproto.errors import InputError
-from mmproto.functional import NearestPatch
+from mmproto.functional import NearestImages, NearestPatch
 from mmproto.models import ProtoPNet
 
 BATCH_SIZE = 16
 
 Result = TypeVar('Result')
-Found = TypeVar('Found', bound=NearestPatch)
+Found = TypeVar('Found', bound=NearestPatch | NearestImages)
 
 
 class Images(NamedTuple):

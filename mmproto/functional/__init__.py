@@ -16,6 +16,7 @@ from mmproto.functional.cosine_distance import (
 )
 from mmproto.functional.l1_cost import l1_cost
 from mmproto.functional.log_similarity import EPSILON, log_similarity
+from mmproto.functional.nearest_images import NearestImages, nearest_images
 from mmproto.functional.nearest_patch import NearestPatch, nearest_patch
 from mmproto.functional.orthogonality_cost import orthogonality_cost
 from mmproto.functional.own_class_points import own_class_points
@@ -29,7 +30,6 @@ from mmproto.functional.pruning import (
     is_used,
     keep_last_of_class,
     merge_duplicates,
-    nearest_image_classes,
     speaks_for_its_class,
 )
 from mmproto.functional.receptive_field import ReceptiveField
@@ -48,6 +48,7 @@ __all__ = [
     'Box',
     'ConnectionPenalty',
     'LastLayerSolution',
+    'NearestImages',
     'NearestPatch',
     'ProjectionTheorem',
     'ReceptiveField',
@@ -67,7 +68,7 @@ __all__ = [
     'log_similarity',
     'merge_duplicates',
     'moved_interval',
-    'nearest_image_classes',
+    'nearest_images',
     'nearest_patch',
     'orthogonality_cost',
     'own_class_points',

@@ -8,29 +8,13 @@ from torch import Tensor
 from mmproto.errors import InputError
 
 
-def nearest_image_classes(distances: Tensor, labels: Tensor, k: int) -> Tensor:
-    """Classes of the k images whose nearest patch is nearest to each prototype.
-
-    From the supplement, section S8.
-
-    Args:
-        distances: Distance of each image's nearest patch to each prototype (N, P).
-        labels: Class of each image (N,).
-        k: How many neighbours.
-
-    Returns:
-        Classes (P, k), nearest first; of equally near images the first comes first.
-    """
-    return labels[distances.sort(dim=0, stable=True).indices[:k]].t()
-
-
 def speaks_for_its_class(classes: Tensor, prototype_class: Tensor, threshold: int) -> Tensor:
     """Which prototypes have at least ``threshold`` neighbours of their own class.
 
     From the supplement, section S8.
 
     Args:
-        classes: Classes of each prototype's neighbours (P, k).
+        classes: Classes of each prototype's neighbours (P, k), see :meth:`NearestImages.classes`.
         prototype_class: Class of each prototype (P,).
         threshold: How many neighbours of the own class keep a prototype.
 

@@ -9,7 +9,6 @@ from mmpretrain.structures import DataSample
 from mmproto.explanation.high_activation import high_activation_box, upsample
 from mmproto.functional import (
     ReceptiveField,
-    nearest_image_classes,
     speaks_for_its_class,
 )
 from tests.toy import DATA, STAGES, golden, golden_model, golden_weights
@@ -115,13 +114,17 @@ def test_push(case):
 def test_pruning(case):
     arrays, _, model = case
     feats, _ = push(arrays, model)
-    head = model.head
-    with torch.no_grad():
-        distances = head.outputs(feats).distances
-    classes = nearest_image_classes(distances, arrays['push/y'], int(arrays['nearest/k']))
-    # The reference's distances are off by 1e-6, which decides the order of near equals.
-    expected = arrays['nearest/class_ids']
+    head, labels = model.head, arrays['push/y']
+    everything = head.nearest_images(feats, torch.arange(len(labels)), len(labels))
+    k, expected = int(arrays['nearest/k']), arrays['nearest/class_ids']
+    nearest = head.nearest_images(feats, torch.arange(len(labels)), k)
+    assert torch.equal(nearest.image, everything.image[:, :k])
+    classes = nearest.classes(labels)
     assert torch.equal(classes.sort(dim=1).values, expected.sort(dim=1).values)
+    # The reference's distances are off by 1e-6, which decides the order of near equals.
+    for j, place in (classes != expected).nonzero().tolist():
+        near = (everything.distance[j] - everything.distance[j, place]).abs() < 1e-5
+        assert expected[j, place] in everything.classes(labels)[j, near]
 
     keep = speaks_for_its_class(classes, head.prototype_class, int(arrays['prune/threshold']))
     assert (~keep).nonzero().flatten().tolist() == arrays['prune/pruned'].tolist()

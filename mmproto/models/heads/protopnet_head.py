@@ -9,7 +9,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmproto.errors import InputError
-from mmproto.functional import NearestPatch, own_class_points, true_fp32
+from mmproto.functional import NearestImages, NearestPatch, own_class_points, true_fp32
 from mmproto.models.heads.checkpoint_fit import fit_to_checkpoint
 from mmproto.models.heads.prototype_count import prototype_classes
 from mmproto.models.losses import build_loss
@@ -239,6 +239,18 @@ class ProtoPNetHead(ClsHead):
         """
         return self.similarity.nearest_of_class(
             self._features(feats), labels, images, self.prototype_vectors, self.prototype_class
+        )
+
+    def nearest_images(self, feats: Sequence[Tensor], images: Tensor, k: int) -> NearestImages:
+        """Find for every prototype the k images of a batch with the patches nearest to it.
+
+        Args:
+            feats: The neck's maps.
+            images: Index of each image in the data set (N,).
+            k: How many images, of whatever class.
+        """
+        return self.similarity.nearest_images(
+            self._features(feats), images, self.prototype_vectors, k
         )
 
     def _features(self, feats: Sequence[Tensor]) -> Tensor:

@@ -4,7 +4,14 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mmproto.functional import NearestPatch, nearest_patch, true_fp32, unfold_patches
+from mmproto.functional import (
+    NearestImages,
+    NearestPatch,
+    nearest_images,
+    nearest_patch,
+    true_fp32,
+    unfold_patches,
+)
 
 # Numbers of an image's patches that are compared at once where all pairs would fill the memory.
 BLOCK = 2**15
@@ -192,6 +199,22 @@ class Similarity(nn.Module):
                 images,
                 prototypes,
                 prototype_class,
+            )
+
+    @torch.no_grad()
+    def nearest_images(
+        self, features: Tensor, images: Tensor, prototypes: Tensor, k: int
+    ) -> NearestImages:
+        """Find the nearest images of a batch, see :func:`mmproto.functional.nearest_images`."""
+        patches = self.patches(features, prototypes)
+        with true_fp32(features.device.type):
+            return nearest_images(
+                self._exact_pairwise,
+                patches,
+                _map_size(features, prototypes),
+                images,
+                prototypes,
+                k,
             )
 
     def patches(self, features: Tensor, prototypes: Tensor) -> Tensor:
