@@ -45,7 +45,9 @@ class ProtoPNetHead(ClsHead):
     Args:
         num_classes: Number of classes.
         in_channels: Channels D of a prototype.
-        prototypes_per_class: Prototypes of each class; None for prototypes without a class.
+        prototypes_per_class: Prototypes of each class, or a list with one number for each class,
+            such as ``[3, 0, 1]``; a class without prototypes has what others say of it. None for
+            prototypes without a class.
         num_prototypes: Number of prototypes; only needed for prototypes without a class.
         prototype_size: Height and width (h, w) of a prototype, or one number for both.
         similarity: Config of a :class:`Similarity`, or 'log', 'linear' or 'cosine' for short.
@@ -70,7 +72,7 @@ class ProtoPNetHead(ClsHead):
         self,
         num_classes: int,
         in_channels: int = 128,
-        prototypes_per_class: int | None = 10,
+        prototypes_per_class: int | Sequence[int] | None = 10,
         num_prototypes: int | None = None,
         prototype_size: int | tuple[int, int] = 1,
         similarity: str | dict | Similarity = 'log',

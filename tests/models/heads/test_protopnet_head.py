@@ -28,6 +28,13 @@ def test_first_weights_and_classes():
     assert head.last_layer.bias is None
 
 
+def test_classes_may_have_different_numbers_of_prototypes():
+    head = build_head(prototypes_per_class=[3, 0, 1])
+    assert head.prototype_class.tolist() == [0, 0, 0, 2]
+    assert head.prototype_vectors.shape == (4, 6, 1, 1)
+    assert head.last_layer.weight.tolist() == [[1, 1, 1, -0.5], [-0.5] * 4, [-0.5, -0.5, -0.5, 1]]
+
+
 def test_state_dict_has_the_public_names():
     assert set(build_head().state_dict()) == {
         'prototype_vectors',
@@ -111,9 +118,16 @@ def test_prune_drops_prototypes_with_their_connections():
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        (dict(num_prototypes=7), r'num_prototypes=7 does not fit num_classes=3 x .*=2 = 6'),
+        (dict(num_prototypes=7), r'num_prototypes=7 does not fit .*=2 of num_classes=3, in all 6'),
         (dict(prototypes_per_class=0), r'prototypes_per_class=0: it has to be'),
         (dict(prototypes_per_class=2.5), r'prototypes_per_class=2\.5: it has to be'),
+        (dict(prototypes_per_class=[2, 1]), r'=\[2, 1\] is a list of 2 .*num_classes is 3'),
+        (dict(prototypes_per_class=[2, 1, -1]), r'=\[2, 1, -1\]: a list has to hold integers'),
+        (dict(prototypes_per_class=[2, 1, 0.5]), r'=\[2, 1, 0\.5\]: a list has to hold'),
+        (dict(prototypes_per_class=[2, 1, True]), r'=\[2, 1, True\]: a list has to hold'),
+        (dict(prototypes_per_class=[0, 0, 0]), r'=\[0, 0, 0\]: .* not only zeros'),
+        (dict(prototypes_per_class='3'), r"prototypes_per_class='3': it has to be"),
+        (dict(prototypes_per_class=[3, 0, 1], num_prototypes=6), r'num_prototypes=6 .* in all 4'),
         (dict(prototype_size=0), r'prototype_size=0: give one side'),
         (dict(prototype_size=(1, 1, 1)), r'prototype_size=\(1, 1, 1\): give one side'),
         (dict(prototypes_per_class=None), r'set model\.head\.num_prototypes'),
