@@ -12,7 +12,12 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from mmpretrain.registry import TASK_UTILS
 from torch.utils.data import DataLoader
 
-from mmproto.apis.classifier import own_checkpoint, without_pretrained
+from mmproto.apis.classifier import (
+    Classes,
+    check_same_classes,
+    own_checkpoint,
+    without_pretrained,
+)
 from mmproto.engine.push_dataloader import build_push_dataloader
 from mmproto.engine.validation import validate
 from mmproto.models import ProtoPNet, unwrap_model
@@ -56,13 +61,24 @@ class CheckpointEditor:
         self.model: ProtoPNet = unwrap_model(self.runner.model)
         self.model.eval()
 
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes that the model was trained on, or their numbers."""
+        count = self.model.head.num_classes
+        named = (self.meta.get('dataset_meta') or {}).get('classes') or ()
+        return list(map(str, named if len(named) == count else range(count)))
+
     @cached_property
     def push_dataloader(self) -> DataLoader:
         """The training images without augmentation, see :func:`build_push_dataloader`."""
-        return build_push_dataloader(self.runner)
+        dataloader = build_push_dataloader(self.runner)
+        self._check_classes('push_dataloader', dataloader.dataset)
+        return dataloader
 
     def validate(self) -> dict[str, float]:
         """Metrics of the config's validation set; empty without one."""
+        if self.runner.val_loop is not None:
+            self._check_classes('val_dataloader', self.runner.val_dataloader.dataset)
         return validate(self.runner)
 
     def solve_last_layer(self) -> dict[str, float]:
@@ -76,6 +92,17 @@ class CheckpointEditor:
         """
         solver = TASK_UTILS.build(solver_config(self.runner.cfg))
         return solver(self.model, self.push_dataloader)
+
+    def _check_classes(self, setting: str, dataset: Any) -> None:
+        """Raise an InputError for data with other classes than the checkpoint."""
+        trained_on = (self.meta.get('dataset_meta') or {}).get('classes') or ()
+        given = getattr(dataset, 'metainfo', {}).get('classes') or ()
+        count = self.model.head.num_classes
+        check_same_classes(
+            Classes('the checkpoint', count, trained_on),
+            Classes(f'{setting}.dataset', len(given) or count, given),
+            'give the data that it was trained on',
+        )
 
     def save(self, out: Path) -> None:
         """Save the model, whole or not at all."""
