@@ -27,6 +27,11 @@ class ClassExplanation:
     rest: float
 
     @property
+    def by_own_prototypes(self) -> bool:
+        """Whether the matches are the class's own prototypes, not for want of these others."""
+        return any(match.prototype_class == self.label for match in self.matches)
+
+    @property
     def error(self) -> float:
         """By how much the points miss the logit: rounding, about 1e-6."""
         return abs(sum(match.points for match in self.matches) + self.rest - self.logit)

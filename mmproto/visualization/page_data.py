@@ -85,6 +85,7 @@ def _class_data(
         logit=explained.logit,
         probability=explained.probability,
         matches=[{**_match_data(one, match), 'heats': heats(match)} for match in explained.matches],
+        by_own_prototypes=explained.by_own_prototypes,
         points=sum(match.points for match in explained.matches),
         rest=explained.rest,
         error=explained.error,
