@@ -147,6 +147,16 @@ def test_another_backbone_is_one_setting(run, tmp_path):
         (['tools/push.py', CONFIG, 'no.pth', '--out', 'no/new.pth'], 'give a file in a folder'),
         (['tools/certify.py', CONFIG, 'no.pth', 'no.pth'], 'error: there is no checkpoint no.pth'),
         (['tools/certify.py', CONFIG, 'a', 'b', '--json', 'no/x.json'], 'a file in a folder'),
+        (['tools/prune.py', CONFIG, 'no.pth', '--out', 'no/new.pth'], 'give a file in a folder'),
+        (['tools/prune.py', CONFIG, 'no.pth', '--out', 'new.pth'], 'no checkpoint no.pth'),
+        (
+            ['tools/prune.py', CONFIG, 'no.pth', '--out', 'x', '--by', 'weight', '--k', '3'],
+            '--k and --threshold are settings of --by neighbours',
+        ),
+        (
+            ['tools/prune.py', CONFIG, 'x', '--out', 'x', '--by', 'weight', '--prototypes', '3'],
+            'argument --prototypes: not allowed with argument --by',
+        ),
         (['tools/prototype_sheet.py', 'no', '--out', 'x.png'], 'a folder that a push has written'),
         (
             ['tools/train.py', CONFIG, '--cfg-options', 'optim_wrapper.schedule.push_epochs=[99]'],
