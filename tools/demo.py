@@ -17,9 +17,8 @@ SHORT = {
     PROTOPNET: [
         'optim_wrapper.schedule.epochs=3',
         'optim_wrapper.schedule.push_epochs=[2]',
-        'optim_wrapper.schedule.last_layer_epochs=1',
     ],
-    BASELINE: ['train_cfg.max_epochs=4'],
+    BASELINE: ['train_cfg.max_epochs=3'],
 }
 SHOWN = 3
 FULL = {'birds': [], PROTOPNET: [], BASELINE: []}
@@ -89,7 +88,7 @@ def main():
     run(environment, 'tools/report.py', PROTOPNET, checkpoint, '--out', str(out))
     print(
         f'\nTop-1 on the test birds, both after {Path(checkpoint).stem.split("_")[1]} epochs:\n'
-        f'  ProtoPNet, prototypes pushed, last layer tuned  {accuracy:6.2f} %\n'
+        f'  ProtoPNet, prototypes pushed, last layer solved {accuracy:6.2f} %\n'
         f'  baseline, same backbone with a linear head      {baseline:6.2f} %\n'
         f'The report on the model:                          {out / "report.html"}\n'
         f'Three birds explained:                            {out / "why" / "index.html"}\n'

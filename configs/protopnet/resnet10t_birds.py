@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/protopnet_timm.py',
     '../_base_/datasets/birds.py',
-    '../_base_/schedules/protopnet.py',
+    '../_base_/schedules/protopnet_sparse.py',
     '../_base_/default_runtime.py',
 ]
 
@@ -15,13 +15,10 @@ model = dict(
 
 # Nothing is pretrained, so the backbone learns from the first epochs on, and faster.
 optim_wrapper = dict(
-    schedule=dict(warm_epochs=1, epochs=26, push_epochs=[13, 25], last_layer_epochs=6),
-    stages=dict(
-        joint=dict(backbone=dict(lr=1e-3)),
-        last_layer=dict(last_layer=dict(lr=1e-3)),
-    ),
+    schedule=dict(warm_epochs=1, epochs=34, push_epochs=[13, 23, 33]),
+    stages=dict(joint=dict(backbone=dict(lr=1e-3))),
 )
-param_scheduler = dict(joint=[dict(type='MultiStepLR', milestones=[17, 22], gamma=0.3)])
+param_scheduler = dict(joint=[dict(type='MultiStepLR', milestones=[21, 28], gamma=0.3)])
 
 train_cfg = dict(val_interval=5)
 default_hooks = dict(logger=dict(interval=12))

@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/protopnet_timm.py',
     '../_base_/datasets/folder.py',
-    '../_base_/schedules/protopnet.py',
+    '../_base_/schedules/protopnet_sparse.py',
     '../_base_/default_runtime.py',
 ]
 

@@ -125,10 +125,11 @@ def test_a_stage_trains_what_it_says_as_it_says(saved, tmp_path):
     wrapper = saved('Your own stage or solver').optim_wrapper
     runner = train(train_config(tmp_path, optim_wrapper=wrapper, log_level='INFO'))
     log = next(tmp_path.glob('*/*.log')).read_text()
-    assert runner.epoch == 1 + 13 + 4 + 6
+    assert runner.epoch == 1 + 13 + 4
     assert log.count("is a 'polish' epoch: neck, prototypes train") == 4
     assert isinstance(runner.optim_wrapper['polish'].optimizer, torch.optim.SGD)
     assert runner.optim_wrapper.schedule.pushes == {13, 17}
+    assert runner.optim_wrapper.schedule.solvers_after(17) == ('last_layer',)
     assert bool(runner.model.head.prototypes_are_patches)
 
 

@@ -23,7 +23,6 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
             '--work-dir', tmp_path / 'protopnet',
             '--cfg-options', 'optim_wrapper.schedule.epochs=1',
             'optim_wrapper.schedule.warm_epochs=0', 'optim_wrapper.schedule.push_epochs=[0]',
-            'optim_wrapper.schedule.last_layer_epochs=1',
             'train_dataloader.batch_size=6',
         ],
         cwd=ROOT, check=True, capture_output=True,

@@ -17,9 +17,8 @@ ROOT = Path(__file__).parents[2]
 CONFIG = 'configs/protopnet/resnet10t_birds.py'
 QUICK = [
     '--cfg-options',
-    'optim_wrapper.schedule.epochs=2',
-    'optim_wrapper.schedule.push_epochs=[1]',
-    'optim_wrapper.schedule.last_layer_epochs=1',
+    'optim_wrapper.schedule.epochs=3',
+    'optim_wrapper.schedule.push_epochs=[1,2]',
     'train_dataloader.batch_size=6',
     'train_cfg.val_interval=1',
 ]
@@ -72,10 +71,10 @@ def test_train_resume_test_and_push(run, tmp_path):
         *QUICK,
     )
     assert code == 0, text
-    assert "Epoch 3 of 3 is a 'last_layer' epoch" in text
+    assert "Epoch 3 of 3 is a 'joint' epoch" in text
     assert 'Epoch 2 of 3' not in text
     resumed = torch.load(work_dir / 'epoch_3.pth')['state_dict']
-    assert torch.equal(resumed['head.prototype_vectors'], state['head.prototype_vectors'])
+    assert bool(resumed['head.prototypes_are_patches'])
 
     out, dump = tmp_path / 'metrics.json', tmp_path / 'predictions.pkl'
     code, text = run(

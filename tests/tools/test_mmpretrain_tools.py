@@ -22,9 +22,8 @@ TOOLS = Path(mmpretrain.__file__).parent / '.mim' / 'tools'
 CONFIG = ROOT / 'configs/protopnet/resnet10t_birds.py'
 QUICK = [
     '--cfg-options',
-    'optim_wrapper.schedule.epochs=2',
-    'optim_wrapper.schedule.push_epochs=[1]',
-    'optim_wrapper.schedule.last_layer_epochs=1',
+    'optim_wrapper.schedule.epochs=3',
+    'optim_wrapper.schedule.push_epochs=[1,2]',
     'train_dataloader.batch_size=6',
     'train_cfg.val_interval=1',
     'default_hooks.logger.interval=1',

@@ -24,7 +24,7 @@ class SparseLastLayer:
     .. code:: python
 
         optim_wrapper = dict(stages=dict(last_layer=dict(
-            _delete_=True, solver=dict(type='SparseLastLayer', l1_weight=1e-3, l2_weight=1e-3))))
+            _delete_=True, solver=dict(type='SparseLastLayer', l1_weight=1e-2, l2_weight=1e-2))))
 
     The scores are computed once, each process computing its share.
 
@@ -44,8 +44,8 @@ class SparseLastLayer:
 
     def __init__(
         self,
-        l1_weight: float = 1e-3,
-        l2_weight: float = 1e-3,
+        l1_weight: float = 1e-2,
+        l2_weight: float = 1e-2,
         non_negative: bool = False,
         tolerance: float = 1e-6,
         scores_dir: str | None = None,

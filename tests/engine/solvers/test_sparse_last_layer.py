@@ -29,7 +29,9 @@ def build(batch_size=8):
 
 
 def solver(**settings):
-    return TASK_UTILS.build(dict(type='SparseLastLayer', **{'l1_weight': 1e-3, **settings}))
+    return TASK_UTILS.build(
+        dict(type='SparseLastLayer', **{'l1_weight': 1e-3, 'l2_weight': 1e-3, **settings})
+    )
 
 
 def scores_by_loop(model, dataset):
