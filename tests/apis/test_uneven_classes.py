@@ -43,6 +43,7 @@ def uneven(config):
     config.model.head.prototypes_per_class = COUNTS
     config.model.head.loss.update(TERMS)
     config.optim_wrapper.schedule = SCHEDULE
+    config.optim_wrapper.stages.last_layer.norm_eval = True  # so that prototypes stay patches
     config.optim_wrapper.stages.solved = dict(solver=SOLVER)
     config.val_evaluator = [config.val_evaluator, dict(type='OwnClassPoints')]
     config.train_cfg.val_interval = 1
