@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from mmproto.datasets.geometry import follow
 from mmproto.datasets.image_dataset import ImageDataset
-from mmproto.explanation.geometry import follow
 from mmproto.functional import Box
 
 

@@ -12,9 +12,9 @@ from mmengine.config import Config
 from mmpretrain.registry import DATASETS, TRANSFORMS
 from torch import Tensor
 
+from mmproto.datasets.geometry import BOX_CROPS, Geometry, follow
 from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.errors import InputError
-from mmproto.explanation.geometry import BOX_CROPS, Geometry, follow
 from mmproto.visualization.drawing import display_copy
 
 

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmproto.explanation.geometry import Geometry, scaled_box
+from mmproto.datasets.geometry import Geometry, scaled_box
 from mmproto.explanation.prediction_explanation import PredictionExplanation
 from mmproto.explanation.prototype_match import PrototypeMatch
 from mmproto.functional import Box

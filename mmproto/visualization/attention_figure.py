@@ -7,8 +7,8 @@ from textwrap import wrap
 import numpy as np
 from PIL import Image
 
+from mmproto.datasets.geometry import Geometry
 from mmproto.explanation.class_activation import ClassActivation
-from mmproto.explanation.geometry import Geometry
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.explanation.prototype_match import PrototypeMatch
 from mmproto.visualization.drawing import heat_map_of_input, thumbnail

@@ -5,7 +5,7 @@ from base64 import b64encode
 import cv2
 import numpy as np
 
-from mmproto.explanation.geometry import Geometry, scaled_box
+from mmproto.datasets.geometry import Geometry, scaled_box
 from mmproto.explanation.high_activation import upsample
 from mmproto.functional import Box
 

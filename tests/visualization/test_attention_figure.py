@@ -9,9 +9,9 @@ import torch
 from mmpretrain.registry import MODELS
 from PIL import ImageColor, ImageFont
 
+from mmproto.datasets.geometry import Geometry
 from mmproto.explanation.class_activation import ClassActivation
 from mmproto.explanation.explain import explain
-from mmproto.explanation.geometry import Geometry
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.visualization.attention_figure import (
     COLOURS,

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from mmcv.transforms import CenterCrop, Compose, LoadImageFromFile, Pad, Resize
 from mmpretrain.datasets.transforms import PackInputs, ResizeEdge
 
+from mmproto.datasets.geometry import Geometry, follow
 from mmproto.datasets.transforms import CropToBox
 from mmproto.errors import InputError
-from mmproto.explanation.geometry import Geometry, follow
 
 SIDES = st.integers(20, 90)
 
