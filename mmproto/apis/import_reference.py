@@ -178,9 +178,10 @@ def import_reference(
 
 def _check_fit(given: dict[str, Tensor], ours: dict[str, Tensor], backbone: str) -> None:
     """Weights under our names have to be all those, and in the shapes, of our model."""
-    # torch before 0.4.1 did not count batches; where a prototype comes from is nowhere noted.
+    # torch before 0.4.1 did not count batches; of the head :func:`model_config` asks for what the
+    # reference has, and the rest, such as where a prototype comes from, is nowhere noted.
     optional = {
-        name for name in ours if name.endswith('num_batches_tracked') or 'head.prototype' in name
+        name for name in ours if name.endswith('num_batches_tracked') or name.startswith('head.')
     }
     wrong = {
         'missing': ours.keys() - given.keys() - optional,

@@ -71,6 +71,7 @@ def nearest_patch(
     images: Tensor,
     prototypes: Tensor,
     prototype_class: Tensor,
+    allowed: Tensor | None = None,
 ) -> NearestPatch:
     """Find each prototype's nearest patch among the images of its own class in one batch.
 
@@ -85,9 +86,12 @@ def nearest_patch(
         images: Index of each image in the push set (N,), ascending.
         prototypes: Prototypes (P, D, h, w).
         prototype_class: Class of each prototype (P,), -1 for none: every image is its own.
+        allowed: Which patches may be chosen, bool (N, L); all if None. To the others the maps say
+            the greatest distance of their image.
 
     Returns:
-        The nearest patches; distance infinite where the batch has no image of the class.
+        The nearest patches; distance infinite where the batch has no image of the class, or none
+        with a patch that is allowed.
     """
     found = NearestPatch(
         distance=patches.new_full((len(prototypes),), float('inf')),
@@ -97,14 +101,18 @@ def nearest_patch(
         distance_map=patches.new_zeros(len(prototypes), *map_size),
     )
     vectors = prototypes.flatten(1).to(patches)
-    for label, image, of_image in zip(labels, images, patches):
+    for number, (label, image, of_image) in enumerate(zip(labels, images, patches)):
         own = ((prototype_class == label) | (prototype_class < 0)).nonzero().flatten()
         if not len(own):
             continue
-        distances = distance_of(of_image, vectors[own])
+        distances = eligible = distance_of(of_image, vectors[own])
+        if allowed is not None:
+            left_out = ~allowed[number][:, None]
+            eligible = distances.masked_fill(left_out, float('inf'))
+            distances = torch.where(left_out, distances.amax(dim=0), distances)
         # argmin promises the first of equals
-        nearest = distances.argmin(dim=0)
-        distance = distances.gather(0, nearest[None])[0]
+        nearest = eligible.argmin(dim=0)
+        distance = eligible.gather(0, nearest[None])[0]
         better = distance < found.distance[own]
         chosen, place = own[better], nearest[better]
         found.distance[chosen] = distance[better]

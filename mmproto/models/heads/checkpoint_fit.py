@@ -8,6 +8,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from mmproto.errors import InputError
+from mmproto.models.heads.decisions import no_decisions
 
 if TYPE_CHECKING:
     from mmproto.models.heads.protopnet_head import ProtoPNetHead
@@ -22,7 +23,8 @@ def fit_to_checkpoint(head: 'ProtoPNetHead', state: dict[str, Tensor], prefix: s
     A pruned checkpoint has the classes of the config and fewer prototypes. The rule: if every
     entry of the head is in the checkpoint, differs in nothing but the number of prototypes, and
     the prototypes belong to classes of the head, then the head takes that number. Otherwise
-    nothing of the checkpoint's head is loaded, and the head stays as it is.
+    nothing of the checkpoint's head is loaded, and the head stays as it is. The number of
+    forbidden patches is always the checkpoint's.
 
     Args:
         head: A :class:`ProtoPNetHead`.
@@ -33,11 +35,13 @@ def fit_to_checkpoint(head: 'ProtoPNetHead', state: dict[str, Tensor], prefix: s
     own = head.state_dict()
     if not saved.keys() >= NEEDED:
         return  # no head of ours, or one of another kind
+    state.update({prefix + name: value for name, value in saved.items()})
     if _fits(head, saved):
+        _resize(head, saved)
         return
     if _differs_in_count_alone(head, saved):
         old, new = len(head.prototype_vectors), len(saved['prototype_vectors'])
-        _resize(head, new)
+        _resize(head, saved)
         _warn(
             f'The checkpoint has {new} prototypes and model.head {old}, of the same classes: '
             f'the head takes the {new} of the checkpoint, as it does for a pruned one.'
@@ -66,14 +70,20 @@ def check_resumable(head: 'ProtoPNetHead', state: dict[str, Tensor], prefix: str
 
 
 def _entries(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
+    """Return the head of a checkpoint; one from before there were decisions has none of them."""
+    saved = {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
+    if not saved.keys() >= NEEDED:
+        return saved
+    return no_decisions(len(saved['prototype_vectors'])) | saved
 
 
 def _fits(head: 'ProtoPNetHead', saved: dict[str, Tensor]) -> bool:
     """Whether everything can be loaded as it is; the class of a prototype may be missing."""
     own = head.state_dict()
+    count, forbidden = len(head.prototype_vectors), len(saved['forbidden_patch'])
     return all(
-        saved[name].shape == own[name].shape for name in own.keys() & saved.keys()
+        tuple(saved[name].shape) == _shape_for(name, own[name].shape, count, forbidden)
+        for name in own.keys() & saved.keys()
     ) and _classes_fit(head, saved.get('prototype_class', head.prototype_class))
 
 
@@ -93,30 +103,34 @@ def _described(state: dict[str, Tensor]) -> str:
     return f'{classes} classes, {prototypes} prototypes of {" x ".join(map(str, size))}'
 
 
-def _shape_for(name: str, shape: torch.Size, count: int) -> tuple[int, ...]:
-    """Return the shape that an entry of a head has with that number of prototypes."""
+def _shape_for(name: str, shape: torch.Size, count: int, forbidden: int) -> tuple[int, ...]:
+    """Return the shape of a head's entry with those numbers of prototypes, forbidden patches."""
     if name == 'last_layer.weight':
         return shape[0], count
+    if name.startswith('forbidden_'):
+        return forbidden, *shape[1:]
     return (count, *shape[1:]) if name.startswith('prototype_') else tuple(shape)
 
 
 def _differs_in_count_alone(head: 'ProtoPNetHead', saved: dict[str, Tensor]) -> bool:
     own = head.state_dict()
-    count = len(saved['prototype_vectors'])
+    count, forbidden = len(saved['prototype_vectors']), len(saved['forbidden_patch'])
     if saved.keys() != own.keys() or any(
-        tuple(saved[name].shape) != _shape_for(name, own[name].shape, count) for name in own
+        tuple(saved[name].shape) != _shape_for(name, own[name].shape, count, forbidden)
+        for name in own
     ):
         return False
     return _classes_fit(head, saved['prototype_class'])
 
 
-def _resize(head: 'ProtoPNetHead', count: int) -> None:
-    """Give the head room for that number of prototypes.
+def _resize(head: 'ProtoPNetHead', saved: dict[str, Tensor]) -> None:
+    """Give the head room for as many prototypes and forbidden patches as were saved.
 
     The parameters stay the same objects: an optimizer that has them trains them on.
     """
     tensors = dict(head.named_parameters()) | dict(head.named_buffers())
     for name, tensor in tensors.items():
-        tensor.data = tensor.data.new_empty(_shape_for(name, tensor.shape, count))
-        tensor.grad = None
-    head.last_layer.in_features = count
+        if name in saved and tensor.shape != saved[name].shape:
+            tensor.data = tensor.data.new_empty(saved[name].shape)
+            tensor.grad = None
+    head.last_layer.in_features = len(saved['prototype_vectors'])

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from mmproto.errors import InputError
 from mmproto.functional import NearestImages, NearestPatch, own_class_points, true_fp32
 from mmproto.models.heads.checkpoint_fit import fit_to_checkpoint
+from mmproto.models.heads.decisions import no_decisions
 from mmproto.models.heads.prototype_count import prototype_classes
+from mmproto.models.heads.prototype_names import decode_names, encode_name
 from mmproto.models.losses import build_loss
 from mmproto.models.outputs import HeadOutputs
 from mmproto.models.similarities import Similarity, build_similarity
@@ -42,6 +44,11 @@ class ProtoPNetHead(ClsHead):
     ``prototype_distance`` (P,), how far it was from that patch; and ``prototypes_are_patches``,
     which turns False as soon as a training step can move prototypes or patches.
 
+    What a person has decided travels along: ``prototype_name`` (P, 64), UTF-8; and what no push
+    may choose, ``forbidden_patch`` (F, 3), image in the push set, row and column, with everything
+    within ``forbidden_radius`` (F,) of it, and, if ``only_on_objects``, the patches outside the
+    objects' boxes.
+
     Args:
         num_classes: Number of classes.
         in_channels: Channels D of a prototype.
@@ -67,6 +74,10 @@ class ProtoPNetHead(ClsHead):
     prototype_location: Tensor
     prototype_distance: Tensor
     prototypes_are_patches: Tensor
+    prototype_name: Tensor
+    forbidden_patch: Tensor
+    forbidden_radius: Tensor
+    only_on_objects: Tensor
 
     def __init__(
         self,
@@ -101,10 +112,41 @@ class ProtoPNetHead(ClsHead):
         self.register_buffer('prototype_location', torch.full((count, 2), -1))
         self.register_buffer('prototype_distance', torch.full((count,), float('nan')))
         self.register_buffer('prototypes_are_patches', torch.tensor(False))
+        for name, value in no_decisions(count).items():
+            self.register_buffer(name, value)
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         fit_to_checkpoint(self, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+    @property
+    def prototype_names(self) -> list[str]:
+        """The prototypes' names, '' for none."""
+        return decode_names(self.prototype_name)
+
+    def name_prototypes(self, names: Mapping[int, str]) -> None:
+        """Name prototypes; '' takes a name away.
+
+        Args:
+            names: Names by the numbers of the prototypes, at most 64 bytes in UTF-8.
+
+        Raises:
+            InputError: If a name is too long or no line of text; no prototype is named then.
+        """
+        rows = {number: encode_name(name) for number, name in names.items()}
+        for number, row in rows.items():
+            self.prototype_name[number] = row.to(self.prototype_name)
+
+    def forbid(self, patches: Tensor, radii: Tensor) -> None:
+        """Let no later push choose some patches, nor what is near them.
+
+        Args:
+            patches: Image in the push set, row and column of each (F, 3).
+            radii: Distance (F,), as the similarity measures it, up to which other patches are
+                left out as well; 0 for none.
+        """
+        self.forbidden_patch = torch.cat([self.forbidden_patch, patches.to(self.forbidden_patch)])
+        self.forbidden_radius = torch.cat([self.forbidden_radius, radii.to(self.forbidden_radius)])
 
     @property
     def tunes_last_layer(self) -> bool:
@@ -163,6 +205,11 @@ class ProtoPNetHead(ClsHead):
     def patches(self, feats: Sequence[Tensor]) -> Tensor:
         """Every patch (N, L, D*h*w), row-major, as prototypes are compared with it."""
         return self.similarity.patches(self._features(feats), self.prototype_vectors)
+
+    def distances(self, patches: Tensor, others: Tensor) -> Tensor:
+        """Exact distances (L, M) of patches (L, K) to other patches or prototypes (M, K)."""
+        with true_fp32(patches.device.type):
+            return self.similarity.exact_pairwise_distance(patches, others)
 
     def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
         """Score of every prototype: (N, P)."""
@@ -230,7 +277,11 @@ class ProtoPNetHead(ClsHead):
         return losses
 
     def nearest_patches(
-        self, feats: Sequence[Tensor], labels: Tensor, images: Tensor
+        self,
+        feats: Sequence[Tensor],
+        labels: Tensor,
+        images: Tensor,
+        allowed: Tensor | None = None,
     ) -> NearestPatch:
         """Find for every prototype the nearest patch of its class in a batch of the push set.
 
@@ -238,9 +289,15 @@ class ProtoPNetHead(ClsHead):
             feats: The neck's maps.
             labels: Class of each image (N,).
             images: Index of each image in the push set (N,), ascending.
+            allowed: Which patches may be chosen, bool (N, L), row-major; all if None.
         """
         return self.similarity.nearest_of_class(
-            self._features(feats), labels, images, self.prototype_vectors, self.prototype_class
+            self._features(feats),
+            labels,
+            images,
+            self.prototype_vectors,
+            self.prototype_class,
+            allowed,
         )
 
     def nearest_images(self, feats: Sequence[Tensor], images: Tensor, k: int) -> NearestImages:
@@ -298,6 +355,6 @@ class ProtoPNetHead(ClsHead):
         weight = self.last_layer.weight[:, keep]
         self.last_layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False).to(weight)
         self.set_last_layer(weight)
-        for name in ('class', 'image', 'location', 'distance'):
+        for name in ('class', 'image', 'location', 'distance', 'name'):
             buffer = getattr(self, f'prototype_{name}')
             self.register_buffer(f'prototype_{name}', buffer[keep])

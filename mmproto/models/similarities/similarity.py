@@ -109,7 +109,13 @@ class Similarity(nn.Module):
         Override it where there is a faster way; it may round, since the distance of the nearest
         patch is then computed by :meth:`distance`.
         """
-        return self._exact_pairwise(patches, prototypes)
+        return self.exact_pairwise_distance(patches, prototypes)
+
+    def exact_pairwise_distance(self, patches: Tensor, prototypes: Tensor) -> Tensor:
+        """Return exact distances (..., P) of all patches (..., K), some prototypes at a time."""
+        step = max(1, BLOCK // patches.shape[-1])
+        blocks = (self.distance(patches[..., None, :], some) for some in prototypes.split(step))
+        return torch.cat(list(blocks), dim=-1)
 
     def score(
         self, distances: Tensor, labels: Tensor | None = None, prototype_class: Tensor | None = None
@@ -187,18 +193,20 @@ class Similarity(nn.Module):
         images: Tensor,
         prototypes: Tensor,
         prototype_class: Tensor,
+        allowed: Tensor | None = None,
     ) -> NearestPatch:
         """Find what a push takes of a batch, see :func:`mmproto.functional.nearest_patch`."""
         patches = self.patches(features, prototypes)
         with true_fp32(features.device.type):
             return nearest_patch(
-                self._exact_pairwise,
+                self.exact_pairwise_distance,
                 patches,
                 _map_size(features, prototypes),
                 labels,
                 images,
                 prototypes,
                 prototype_class,
+                allowed,
             )
 
     @torch.no_grad()
@@ -238,12 +246,6 @@ class Similarity(nn.Module):
         pairs = zip(numbers.split(step, dim=1), vectors.split(step))
         distance = [self.distance(_gather(patches, places), some) for places, some in pairs]
         return torch.cat(distance, dim=1)
-
-    def _exact_pairwise(self, patches: Tensor, prototypes: Tensor) -> Tensor:
-        """Return exact distances (..., P) of all patches (..., K), some prototypes at a time."""
-        step = max(1, BLOCK // patches.shape[-1])
-        blocks = (self.distance(patches[..., None, :], some) for some in prototypes.split(step))
-        return torch.cat(list(blocks), dim=-1)
 
 
 def _gather(patches: Tensor, numbers: Tensor) -> Tensor:

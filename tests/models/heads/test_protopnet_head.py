@@ -44,6 +44,10 @@ def test_state_dict_has_the_public_names():
         'prototype_location',
         'prototype_distance',
         'prototypes_are_patches',
+        'prototype_name',
+        'forbidden_patch',
+        'forbidden_radius',
+        'only_on_objects',
     }
 
 
