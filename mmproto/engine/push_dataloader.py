@@ -8,6 +8,7 @@ from mmproto.datasets.checks import (
     check_not_augmented,
     labels_of,
 )
+from mmproto.engine.allowed_patches import check_forbidden
 from mmproto.errors import InputError
 from mmproto.models import unwrap_model
 from mmproto.models.backbones.backbone_info import check_image_size
@@ -23,7 +24,8 @@ def build_push_dataloader(runner: Runner) -> DataLoader:
 
     Raises:
         InputError: If it is missing, shuffles, augments or has no image of some class, if a label
-            is out of range, or if the backbone cannot take images of this size.
+            is out of range, if the backbone cannot take images of this size, or if a patch of an
+            image that it does not have is forbidden.
     """
     config = runner.cfg.get('push_dataloader')
     if config is None:
@@ -38,5 +40,6 @@ def build_push_dataloader(runner: Runner) -> DataLoader:
     check_labels(labels, model.head.num_classes, 'push_dataloader')
     check_every_class(dataset, labels, model.head.prototype_class.tolist())
     check_not_augmented(dataset)
+    check_forbidden(model.head, dataset)
     check_image_size(model.backbone, dataset[0]['inputs'].shape)
     return dataloader
