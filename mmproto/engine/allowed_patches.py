@@ -37,9 +37,8 @@ class AllowedPatches:
         around = model.head.forbidden_radius > 0
         self.radii = model.head.forbidden_radius[around]
         self.centres = _embedded(model, dataset, self.forbidden[around])
-        self.input_size = None
-        if model.head.only_on_objects and has_boxes(dataset):
-            self.input_size = tuple(dataset[0]['inputs'].shape[-2:])
+        self.on_objects = bool(model.head.only_on_objects) and has_boxes(dataset)
+        self.input_size = dataset[0]['inputs'].shape[-2:]
 
     def __call__(self, images: Images) -> Tensor:
         """Return the patches that may be chosen, bool (N, L), row-major."""
@@ -47,7 +46,7 @@ class AllowedPatches:
         allowed = torch.ones(patches.shape[:2], dtype=torch.bool, device=patches.device)
         of_batch, which = _same(images.numbers, self.forbidden[:, 0])
         allowed[of_batch, _patch_numbers(self.head, images, self.forbidden[which, 1:])] = False
-        if self.input_size is not None:
+        if self.on_objects:
             for one, number in zip(allowed, images.numbers.tolist()):
                 one &= self._on_object(number, images.features.shape[-2:]).to(one)
         if len(self.radii):

@@ -217,7 +217,7 @@ class Similarity(nn.Module):
         patches = self.patches(features, prototypes)
         with true_fp32(features.device.type):
             return nearest_images(
-                self._exact_pairwise,
+                self.exact_pairwise_distance,
                 patches,
                 _map_size(features, prototypes),
                 images,
