@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from mmproto.apis.apply_edits import apply_edits
+from mmproto.apis.apply_edits import apply_edits, check_edits
 from mmproto.apis.checkpoint_editor import CheckpointEditor
 from mmproto.apis.edits import Edits
 from mmproto.engine.allowed_patches import standing_on_forbidden
@@ -42,8 +42,9 @@ def main():
     head, logger = editor.model.head, editor.runner.logger
     classes = (editor.meta.get('dataset_meta') or {}).get('classes') or ()
 
+    check_edits(head, edits, args.allow_empty, classes)
     before = editor.validate()
-    apply_edits(head, edits, args.allow_empty, classes)
+    apply_edits(head, edits)
     for line in edits.in_words():
         logger.info(f'{line}.')
     if not args.keep_last_layer:

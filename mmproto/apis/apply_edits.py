@@ -9,15 +9,13 @@ from mmproto.models import ProtoPNetHead
 from mmproto.models.heads.fingerprint import fingerprint
 
 
-def apply_edits(
+def check_edits(
     head: ProtoPNetHead,
     edits: Edits,
     allow_empty: bool = False,
     classes: Sequence[str] = (),
 ) -> None:
-    """Make a person's decisions real: name, forbid, and remove prototypes.
-
-    The last layer keeps the weights of the prototypes that stay.
+    """Check that edits can be applied to a head.
 
     Args:
         head: The head that the edits were made of.
@@ -28,49 +26,54 @@ def apply_edits(
     Raises:
         InputError: If the edits are of another model or name prototypes that are not there, if
             patches are forbidden of a model whose prototypes are none, or if a class would lose
-            its last prototype; the head is as it was then.
+            its last prototype.
     """
-    _check_model(head, edits)
-    count = len(head.prototype_class)
-    forbidden = [one.prototype for one in edits.forbid]
-    all_but([*forbidden, *edits.names], count)
-    keep = all_but(edits.remove, count).to(head.prototype_class.device)
-    _check_not_emptied(head, keep, allow_empty, classes)
-    if edits.forbid and not head.prototypes_are_patches:
-        raise InputError(
-            'forbid names training patches, but the prototypes of this model are none: push it '
-            'first by tools/push.py, and edit what that saves'
-        )
-    head.name_prototypes(edits.names)
-    places = torch.cat([head.prototype_image[:, None], head.prototype_location], dim=1)
-    head.forbid(places[forbidden], torch.tensor([one.radius for one in edits.forbid]))
-    if edits.only_on_objects:
-        head.only_on_objects.fill_(True)
-    if not keep.all():
-        head.prune(keep)
-
-
-def _check_model(head: ProtoPNetHead, edits: Edits) -> None:
     own = fingerprint(head)
     if edits.model != own:
         raise InputError(
             f'the edits are of {edits.checkpoint}, of the model {edits.model[:64]}, but this '
             f'checkpoint has the model {own}: give the checkpoint that the edits were made of'
         )
-
-
-def _check_not_emptied(
-    head: ProtoPNetHead, keep: torch.Tensor, allow_empty: bool, classes: Sequence[str]
-) -> None:
+    forbidden = [one.prototype for one in edits.forbid]
+    all_but([*forbidden, *edits.names, *edits.remove], len(head.prototype_class))
+    if forbidden and not head.prototypes_are_patches:
+        raise InputError(
+            'forbid names training patches, but the prototypes of this model are none: push it '
+            'first by tools/push.py, and edit what that saves'
+        )
+    keep = _keep(head, edits)
     if not keep.any():
         raise InputError('remove takes all prototypes: keep some')
     emptied = emptied_classes(keep, head.prototype_class)
     if emptied and not allow_empty:
-        names = (
+        names = ', '.join(
             f'{label} ({classes[label]})' if label < len(classes) else f'{label}'
             for label in emptied
         )
         raise InputError(
-            f'remove takes the last prototype of the classes {", ".join(names)}: keep one of each, '
-            'or allow it by --allow-empty'
+            f'remove takes the last prototype of the classes {names}: keep one of each, or allow '
+            'it by --allow-empty'
         )
+
+
+@torch.no_grad()
+def apply_edits(head: ProtoPNetHead, edits: Edits) -> None:
+    """Make checked edits real: name, forbid, and remove prototypes.
+
+    The last layer keeps the weights of the prototypes that stay.
+    """
+    head.name_prototypes(edits.names)
+    places = torch.cat([head.prototype_image[:, None], head.prototype_location], dim=1)
+    head.forbid(
+        places[[one.prototype for one in edits.forbid]],
+        torch.tensor([one.radius for one in edits.forbid]),
+    )
+    if edits.only_on_objects:
+        head.only_on_objects.fill_(True)
+    if edits.remove:
+        head.prune(_keep(head, edits))
+
+
+def _keep(head: ProtoPNetHead, edits: Edits) -> torch.Tensor:
+    keep = all_but(edits.remove, len(head.prototype_class))
+    return keep.to(head.prototype_class.device)
