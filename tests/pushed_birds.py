@@ -39,13 +39,17 @@ def config_fixture(birds):
 
 @pytest.fixture(scope='module', name='checkpoint')
 def checkpoint_fixture(config, tmp_path_factory):
-    """The checkpoint of a model some of whose classes have wicked names."""
+    """The checkpoint of a model some of whose classes and prototypes have wicked names."""
     torch.manual_seed(0)
     return push_and_save(get_model(config), config, tmp_path_factory.mktemp('work'), WICKED)
 
 
 def push_and_save(model, config, folder, names=()):
-    """What a training would leave, with the images of the push; the first classes renamed."""
+    """What a training would leave, with the images of the push.
+
+    The first classes, and the first prototypes, get these names.
+    """
+    model.head.name_prototypes(dict(enumerate(names)))
     dataloader = Runner.build_dataloader(config.push_dataloader)
     push_to(folder / 'prototypes' / 'epoch_1', model, dataloader, epoch=1)
     classes = [*names, *dataloader.dataset.metainfo['classes'][len(names) :]]

@@ -19,6 +19,7 @@ class PrototypeRecord:
 
     Attributes:
         prototype: Number of the prototype.
+        name: What a person calls it, None if nobody has named it.
         class_index: Its class, -1 for none.
         class_name: The name of its class, if the data set knows it.
         image: Path of the training image that it is a patch of, if it has one.
@@ -32,6 +33,7 @@ class PrototypeRecord:
     """
 
     prototype: int
+    name: str | None
     class_index: int
     class_name: str | None
     image: str | None
@@ -62,6 +64,7 @@ def prototype_records(
     field = backbone_receptive_field(model.backbone)
     _, _, h, w = head.prototype_vectors.shape
     labels, images = head.prototype_class.tolist(), head.prototype_image.tolist()
+    names = head.prototype_names
     size = tuple(dataset[images[0]]['inputs'].shape[-2:])
     paths = {index: dataset.get_data_info(index).get('img_path') for index in set(images)}
 
@@ -74,6 +77,7 @@ def prototype_records(
     return [
         PrototypeRecord(
             prototype=number,
+            name=names[number] or None,
             class_index=label,
             class_name=class_name(dataset, label),
             image=paths[index],

@@ -99,10 +99,11 @@ def prototype_statistics(
     images = np.zeros(len(weight), int)
     if train is not None:
         images = np.bincount(train.labels, minlength=len(weight))
+    names = head.prototype_names
     return [
         PrototypeStatistics(
             prototype=j,
-            name='',
+            name=names[j],
             label=label,
             weight=float(own_weight[j]),
             class_images=int(images[label]) if label >= 0 else 0,

@@ -145,12 +145,15 @@ def export_onnx(
 def metadata(model: ProtoPNet, size: tuple[int, int]) -> dict[str, str]:
     """Return the file's ``metadata_props``: what goes in, and what the outputs stand for.
 
-    ``prototypes`` is a JSON list of every prototype's class (-1 for none) and, if it is a training
-    patch, the number of its image in the push set, its row and column in the feature map, and how
-    far it was from the patch before it was pushed.
+    ``prototypes`` is a JSON list of every prototype's class (-1 for none), its name if a person has
+    given it one, and, if it is a training patch, the number of its image in the push set, its row
+    and column in the feature map, and how far it was from the patch before it was pushed.
     """
     head = model.head
-    prototypes = [dict(class_index=label) for label in head.prototype_class.tolist()]
+    prototypes: list[dict[str, Any]] = [
+        dict(class_index=label) | (dict(name=name) if name else {})
+        for label, name in zip(head.prototype_class.tolist(), head.prototype_names)
+    ]
     if head.prototypes_are_patches:
         for index, prototype in enumerate(prototypes):
             prototype.update(

@@ -74,11 +74,13 @@ def _explain_one(
     prototypes = sorted({*of_target, *of_rival, *most_similar})
     places = _places(model, image, outputs, prototypes, attribution)
     probabilities = logits.softmax(dim=0)
+    names = model.head.prototype_names
 
     def matches(some: list[int], label: int) -> list[PrototypeMatch]:
         return [
             PrototypeMatch(
                 prototype=prototype,
+                name=names[prototype],
                 prototype_class=int(outputs.prototype_class[prototype]),
                 score=float(outputs.scores[0, prototype]),
                 weight=float(outputs.last_layer_weight[label, prototype]),

@@ -11,6 +11,7 @@ class PrototypeMatch:
 
     Attributes:
         prototype: Number of the prototype.
+        name: What a person calls it, '' if nobody has named it.
         prototype_class: The prototype's own class, -1 for none.
         score: Its score, the similarity of the patch.
         weight: Weight of the score in the logit that is explained.
@@ -21,6 +22,7 @@ class PrototypeMatch:
     """
 
     prototype: int
+    name: str
     prototype_class: int
     score: float
     weight: float

@@ -20,6 +20,7 @@ def explanation_json(one: ImageExplanation, gallery: Gallery) -> dict:
     def match_of(match: PrototypeMatch) -> dict:
         return {
             'prototype': match.prototype,
+            'name': match.name or None,
             'class': class_of(match.prototype_class),
             'score': match.score,
             'weight': match.weight,

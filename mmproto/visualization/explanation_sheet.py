@@ -105,6 +105,7 @@ def _row(
     sheet.write(text, top + 8, f'{match.score:.2f} score', GREY)
     sheet.write(text, top + 8 + LINE, f'x {match.weight:.2f} weight', GREY)
     sheet.write(text, top + 10 + 2 * LINE, f'= {match.points:+.2f} points')
+    sheet.write(text, top + 10 + 3 * LINE, shortened(match.name, TEXT - GAP, SMALL), small=True)
 
 
 def _most_similar(sheet: Sheet, one: ImageExplanation, thumbnails: ThumbnailsOf, top: int) -> None:

@@ -1,5 +1,6 @@
 """The pages that tools/explain.py writes, in a real browser."""
 
+import json
 import os
 import re
 import subprocess
@@ -82,6 +83,19 @@ def test_points_and_the_rest_sum_to_the_logit(browser, pages):
         assert shown + rest == pytest.approx(logit, abs=0.002)
         rows = [float(each.removesuffix(' points')) for each in points]
         assert sum(rows) == pytest.approx(shown, abs=0.006 * len(rows))
+
+
+def test_names_of_prototypes_are_text_and_nothing_else(browser, pages):
+    open_page(browser, pages[1])
+    captions = browser.execute_script(
+        'return [...document.querySelectorAll(".matches")][0].innerText'
+    )
+    for number, name in enumerate(WICKED):
+        assert f'prototype {number}: {name}' in captions
+    assert 'prototype 4\n' in captions
+    assert len(browser.find_elements('css selector', 'img[src="x"]')) == 0
+    match = json.loads(pages[1].with_suffix('.json').read_text())['target']['matches']
+    assert {one['prototype']: one['name'] for one in match} == {**dict(enumerate(WICKED)), 4: None}
 
 
 def test_heat_maps_open_by_the_keyboard(browser, pages):
