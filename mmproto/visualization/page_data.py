@@ -96,7 +96,7 @@ def _match_data(one: ImageExplanation, match: PrototypeMatch) -> dict:
     top, bottom, left, right = one.box_in(one.image, match)
     return dict(
         prototype=match.prototype,
-        called=f'prototype {match.prototype}{match.name and ": "}{match.name}',
+        called=match.name,
         class_name=one.class_name(match.prototype_class),
         score=match.score,
         weight=match.weight,

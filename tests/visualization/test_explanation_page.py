@@ -91,7 +91,7 @@ def test_names_of_prototypes_are_text_and_nothing_else(browser, pages):
         'return [...document.querySelectorAll(".matches")][0].innerText'
     )
     for number, name in enumerate(WICKED):
-        assert f'prototype {number}: {name}' in captions
+        assert f'prototype {number} “{name}”' in captions
     assert 'prototype 4\n' in captions
     assert len(browser.find_elements('css selector', 'img[src="x"]')) == 0
     match = json.loads(pages[1].with_suffix('.json').read_text())['target']['matches']
