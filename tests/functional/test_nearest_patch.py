@@ -4,7 +4,7 @@ import torch
 from mmproto.functional import NearestPatch, nearest_patch, squared_distance, unfold_patches
 
 
-def search(features, labels, images, prototypes, classes):
+def search(features, labels, images, prototypes, classes, allowed=None):
     size = prototypes.shape[-2:]
     map_size = features.shape[2] - size[0] + 1, features.shape[3] - size[1] + 1
     patches = unfold_patches(features, size)
@@ -12,10 +12,12 @@ def search(features, labels, images, prototypes, classes):
     def distance_of(some, own):
         return squared_distance(some[:, None], own)
 
-    return nearest_patch(distance_of, patches, map_size, labels, images, prototypes, classes)
+    return nearest_patch(
+        distance_of, patches, map_size, labels, images, prototypes, classes, allowed
+    )
 
 
-def nearest_by_loop(features, labels, prototypes, classes):
+def nearest_by_loop(features, labels, prototypes, classes, allowed=None):
     """[image, row, column] of each prototype's nearest patch, the first of equals."""
     h, w = prototypes.shape[-2:]
     found = []
@@ -26,6 +28,8 @@ def nearest_by_loop(features, labels, prototypes, classes):
                 continue
             for row in range(features.shape[2] - h + 1):
                 for column in range(features.shape[3] - w + 1):
+                    if allowed is not None and not allowed[image, row, column]:
+                        continue
                     patch = features[image, :, row : row + h, column : column + w]
                     distance = (patch - vector).double().square().sum()
                     if best is None or distance < best[0]:
@@ -103,3 +107,29 @@ def test_a_class_without_an_image_is_infinitely_far():
         torch.tensor([0, 1]),
     )
     assert found.distance.isinf().tolist() == [False, True]
+
+
+@pytest.mark.parametrize('size', [(1, 1), (2, 1)])
+def test_what_is_not_allowed_is_never_chosen(size):
+    torch.manual_seed(0)
+    features, labels = torch.rand(9, 3, 4, 5), torch.arange(9) % 3
+    prototypes, classes = torch.rand(7, 3, *size), torch.tensor([0, 0, 1, 1, 2, 2, -1])
+    allowed = torch.rand(9, 5 - size[0], 5) < 0.3
+    allowed[4] = False
+    found = search(features, labels, torch.arange(9), prototypes, classes, allowed.flatten(1))
+    assert places(found) == nearest_by_loop(features, labels, prototypes, classes, allowed)
+    assert places(found) != nearest_by_loop(features, labels, prototypes, classes)
+    # The map peaks at the patch that was chosen, and says a number of every other.
+    assert torch.equal(found.distance_map.flatten(1).amin(1), found.distance)
+    assert found.distance_map.isfinite().all()
+
+
+def test_the_one_allowed_patch_is_chosen_even_if_it_is_the_farthest():
+    features = torch.tensor([[[[0.0, 1.0, 2.0]]], [[[0.0, 2.0, 2.0]]]])
+    allowed = torch.tensor([[False, False, False], [False, False, True]])
+    prototypes, classes = torch.zeros(1, 1, 1, 1), torch.tensor([0])
+    found = search(features, torch.tensor([0, 0]), torch.arange(2), prototypes, classes, allowed)
+    assert places(found) == [[1, 0, 2]]
+    allowed[1, 2] = False
+    found = search(features, torch.tensor([0, 0]), torch.arange(2), prototypes, classes, allowed)
+    assert found.distance.isinf().all()

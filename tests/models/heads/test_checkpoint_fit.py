@@ -223,3 +223,69 @@ def test_prototypes_without_a_class_are_not_taken_for_those_of_classes():
     head.load_state_dict(other.state_dict(), strict=False)
     assert torch.equal(head.prototype_vectors, before)
     assert (head.prototype_class >= 0).all()
+
+
+DECISIONS = ('prototype_name', 'forbidden_patch', 'forbidden_radius', 'only_on_objects')
+
+
+def decide(head):
+    head.name_prototypes({0: 'red beak'})
+    head.forbid(torch.tensor([[7, 1, 2], [0, 0, 0]]), torch.tensor([0.0, 0.25]))
+    head.only_on_objects.fill_(True)
+
+
+def test_decisions_are_loaded_whatever_their_number():
+    saved, loaded = build(1), build(2)
+    decide(saved.head)
+    loaded.head.forbid(torch.tensor([[1, 1, 1]] * 5), torch.ones(5))
+    parameters = list(loaded.parameters())
+    loaded.load_state_dict(saved.state_dict())
+    assert_same_state(loaded.state_dict(), saved.state_dict())
+    assert all(one is other for one, other in zip(parameters, loaded.parameters()))
+    saved.head.prune(KEEP)
+    loaded.load_state_dict(saved.state_dict())
+    assert_same_state(loaded.state_dict(), saved.state_dict())
+    assert loaded.head.prototype_names == ['red beak', '', '', '']
+
+
+@pytest.mark.parametrize('count', [6, 4])
+def test_a_checkpoint_from_before_decisions_is_loaded_strictly(tmp_path, count):
+    saved, loaded = build(1), build(2)
+    saved.head.prune(torch.arange(6) < count)
+    decide(loaded.head)
+    state = {
+        name: value
+        for name, value in saved.state_dict().items()
+        if name.removeprefix('head.') not in DECISIONS
+    }
+    torch.save(dict(state_dict=state, meta={}), tmp_path / 'old.pth')
+    load_checkpoint(loaded, str(tmp_path / 'old.pth'), strict=True)
+    assert_same_state(loaded.state_dict(), saved.state_dict())
+    assert loaded.head.prototype_names == [''] * count
+    assert len(loaded.head.forbidden_patch) == len(loaded.head.forbidden_radius) == 0
+    assert not loaded.head.only_on_objects
+
+
+def test_decisions_of_another_head_are_not_loaded():
+    other, loaded = build(1, num_classes=2), build(0)
+    decide(other.head)
+    loaded.load_state_dict(other.state_dict(), strict=False)
+    assert len(loaded.head.forbidden_patch) == 0
+    assert not any(loaded.head.prototype_names)
+
+
+@pytest.mark.slow
+def test_training_and_resume_keep_the_decisions_and_push_by_them(tmp_path):
+    free = run(tmp_path / 'free', save(build(1), tmp_path / 'fresh.pth')).train().head
+    chosen = torch.cat([free.prototype_image[:, None], free.prototype_location], dim=1)
+    model = build(1)
+    model.head.name_prototypes({0: 'red beak'})
+    model.head.forbid(chosen, torch.zeros(6))
+    checkpoint = save(model, tmp_path / 'edited.pth')
+    trained = run(tmp_path / 'edited', checkpoint).train().head
+    places = torch.cat([trained.prototype_image[:, None], trained.prototype_location], dim=1)
+    assert not (places[:, None] == chosen).all(-1).any()
+    assert trained.prototype_names[0] == 'red beak'
+    before = str(tmp_path / 'edited' / 'epoch_2.pth')
+    resumed = run(tmp_path / 'again', before, resume=True).train()
+    assert_same_state(resumed.head.state_dict(), trained.state_dict())
