@@ -14,12 +14,14 @@ def test_a_record_says_where_a_prototype_comes_from():
     model = MODELS.build(model_config())
     dataset = Runner.build_dataloader(loader(count=37, size=48)).dataset
     before = model.head.prototype_vectors.data.clone()
+    model.head.name_prototypes({2: 'red beak'})
     nearest = push_prototypes(model, Runner.build_dataloader({**loader(), 'dataset': dataset}))
     records = prototype_records(model, activation_maps(model.head, nearest), dataset)
     head = model.head
     assert [record.prototype for record in records] == list(range(6))
     for record, image in zip(records, head.prototype_image.tolist()):
         number = record.prototype
+        assert record.name == ('red beak' if number == 2 else None)
         assert record.class_index == int(head.prototype_class[number])
         assert record.class_name == f'class {record.class_index}'
         assert (record.image, record.image_index) == (f'{image}.png', image)

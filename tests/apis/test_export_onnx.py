@@ -96,12 +96,14 @@ def test_a_prototype_scores_the_most_where_it_comes_from(tmp_path):
     model, file = build('resnet10t', out_indices=(-2,)), tmp_path / 'model.onnx'
     push_set = Runner.build_dataloader(loader(size=48))
     push_prototypes(model, push_set)
+    model.head.name_prototypes({4: 'red <beak>'})
     model._dataset_meta = dict(classes=('wren', 'jay', 'owl'))
     export.export_onnx(model, (48, 48), file)
     about = metadata(file)
     assert json.loads(about['classes']) == ['wren', 'jay', 'owl']
     prototypes = json.loads(about['prototypes'])
     assert [prototype['class_index'] for prototype in prototypes] == [0, 0, 1, 1, 2, 2]
+    assert [prototype.get('name') for prototype in prototypes] == [*[None] * 4, 'red <beak>', None]
     for index, prototype in enumerate(prototypes):
         image = push_set.dataset[prototype['image_index']]['inputs'][None].float()
         _, scores, location, _ = run(file, image)
