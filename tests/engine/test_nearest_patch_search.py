@@ -135,7 +135,7 @@ def test_a_prototype_without_a_patch_is_refused(labels):
         dataloader.dataset.labels[:] = 1
     else:
         model.neck.add_on_layers[0].weight.data.fill_(float('nan'))
-    with pytest.raises(InputError, match=r'no patch was found for .* classes, \[0, '):
+    with pytest.raises(InputError, match=r'no patch was found for .* classes, 0 \(class 0\), '):
         push_prototypes(model, dataloader)
     assert not bool(model.head.prototypes_are_patches)
 
