@@ -6,6 +6,7 @@ import numpy as np
 
 from mmproto.analysis.dataset_scores import DatasetScores
 from mmproto.datasets.image_dataset import ImageDataset
+from mmproto.datasets.object_boxes import has_boxes
 from mmproto.models import ProtoPNetHead
 from mmproto.models.heads.fingerprint import fingerprint
 
@@ -24,7 +25,7 @@ class EditableModel:
         weight: Weight of every prototype in the logit of every class (K, P), fp32.
         scores: Score of every prototype on every test image (N, P), fp32; None if they are too
             many for a page.
-        pushed: Whether every prototype has a patch that can be forbidden.
+        pushed: Whether the prototypes are patches, which can be forbidden.
         has_boxes: Whether the push set knows the objects' boxes.
     """
 
@@ -61,6 +62,6 @@ def editable_model(
         labels=test.labels,
         weight=head.last_layer.weight.detach().cpu().numpy(),
         scores=test.scores,
-        pushed=bool((head.prototype_image >= 0).all()),
-        has_boxes=len(push_set) > 0 and 'bbox' in push_set.get_data_info(0),
+        pushed=bool(head.prototypes_are_patches),
+        has_boxes=len(push_set) > 0 and has_boxes(push_set),
     )
