@@ -40,9 +40,8 @@ def main():
     cfg = load_config(args)
     editor = CheckpointEditor(cfg, existing_checkpoint(args.checkpoint))
     head, logger = editor.model.head, editor.runner.logger
-    classes = (editor.meta.get('dataset_meta') or {}).get('classes') or ()
 
-    check_edits(head, edits, args.allow_empty, classes)
+    check_edits(head, edits, editor.class_names, args.allow_empty)
     before = editor.validate()
     apply_edits(head, edits)
     for line in edits.in_words():

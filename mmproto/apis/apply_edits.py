@@ -12,16 +12,16 @@ from mmproto.models.heads.fingerprint import fingerprint
 def check_edits(
     head: ProtoPNetHead,
     edits: Edits,
+    class_names: Sequence[str],
     allow_empty: bool = False,
-    classes: Sequence[str] = (),
 ) -> None:
     """Check that edits can be applied to a head.
 
     Args:
         head: The head that the edits were made of.
         edits: What to change.
+        class_names: Name of every class.
         allow_empty: Whether a class may lose its last prototype.
-        classes: Names of the classes, if they are known.
 
     Raises:
         InputError: If the edits are of another model or name prototypes that are not there, if
@@ -46,10 +46,7 @@ def check_edits(
         raise InputError('remove takes all prototypes: keep some')
     emptied = emptied_classes(keep, head.prototype_class)
     if emptied and not allow_empty:
-        names = ', '.join(
-            f'{label} ({classes[label]})' if label < len(classes) else f'{label}'
-            for label in emptied
-        )
+        names = ', '.join(class_names[label] for label in emptied)
         raise InputError(
             f'remove takes the last prototype of the classes {names}: keep one of each, or allow '
             'it by --allow-empty'

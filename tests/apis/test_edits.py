@@ -10,6 +10,8 @@ from mmproto.errors import InputError
 from mmproto.models.heads.fingerprint import fingerprint
 from tests.toy import model_config
 
+CLASSES = ['wren', 'jay', 'owl']
+
 
 @pytest.fixture
 def head():
@@ -107,7 +109,7 @@ def test_edits_are_made_real(head):
         only_on_objects=True,
         names={3: 'perch', 4: 'red beak'},
     )
-    check_edits(head, edits)
+    check_edits(head, edits, CLASSES)
     apply_edits(head, edits)
     stay = [1, 2, 4, 5]
     assert torch.equal(head.prototype_vectors, vectors[stay])
@@ -129,18 +131,18 @@ def test_edits_are_made_real(head):
         (dict(remove=(6,)), r'there are no prototypes \[6\]'),
         (dict(forbid=(Forbidden(7),)), r'there are no prototypes \[7\]'),
         (dict(names={8: 'red'}), r'there are no prototypes \[8\]'),
-        (dict(remove=(2, 3)), r'the last prototype of the classes 1 \(jay\): keep one of each'),
+        (dict(remove=(2, 3)), r'the last prototype of the classes jay: keep one of each'),
         (dict(remove=(0, 1, 2, 3, 4, 5)), 'remove takes all prototypes'),
     ],
 )
 def test_edits_that_cannot_be_made_are_refused(head, changes, message):
     with pytest.raises(InputError, match=message):
-        check_edits(head, edits_of(head, **changes), classes=['wren', 'jay', 'owl'])
+        check_edits(head, edits_of(head, **changes), CLASSES)
 
 
 def test_a_class_may_be_emptied_if_asked(head):
     edits = edits_of(head, remove=(2, 3))
-    check_edits(head, edits, allow_empty=True)
+    check_edits(head, edits, CLASSES, allow_empty=True)
     apply_edits(head, edits)
     assert head.prototype_class.tolist() == [0, 0, 2, 2]
 
@@ -148,5 +150,6 @@ def test_a_class_may_be_emptied_if_asked(head):
 def test_only_patches_can_be_forbidden(head):
     head.prototypes_are_patches.fill_(False)
     with pytest.raises(InputError, match='are none: push it first'):
-        check_edits(head, edits_of(head, forbid=(Forbidden(3),)))
-    check_edits(head, edits_of(head, remove=(1,), only_on_objects=True, names={1: 'red'}))
+        check_edits(head, edits_of(head, forbid=(Forbidden(3),)), CLASSES)
+    allowed = edits_of(head, remove=(1,), only_on_objects=True, names={1: 'red'})
+    check_edits(head, allowed, CLASSES)

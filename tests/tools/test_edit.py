@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmpretrain import get_model
 
 from mmproto.apis.classifier import load_classifier
 from mmproto.models.heads.fingerprint import fingerprint
@@ -15,12 +16,20 @@ from tests.pushed_birds import (
     CONFIG,
     WICKED,
     birds_fixture,  # noqa: F401
-    checkpoint_fixture,  # noqa: F401
     config_fixture,  # noqa: F401
+    push_and_save,
 )
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module')
+def checkpoint(config, tmp_path_factory):
+    torch.manual_seed(0)
+    model = get_model(config)
+    model.head.name_prototypes(dict(enumerate(WICKED)))
+    return push_and_save(model, config, tmp_path_factory.mktemp('work'))
 
 
 @pytest.fixture
@@ -107,8 +116,9 @@ def test_the_last_layer_can_be_kept_and_a_class_emptied(run, write, checkpoint, 
     edits, new = write(remove=[5, 6, 7, 8, 9]), tmp_path / 'new.pth'
     code, text = run('edit', checkpoint, edits, '--out', new)
     assert code != 0
+    name = torch.load(checkpoint)['meta']['dataset_meta']['classes'][1]
     assert text.splitlines()[-1].startswith(
-        f'error: remove takes the last prototype of the classes 1 ({WICKED[1]}): keep one'
+        f'error: remove takes the last prototype of the classes {name}: keep one'
     )
     assert not new.exists()
     code, text = run('edit', checkpoint, edits, '--out', new, '--allow-empty', '--keep-last-layer')
