@@ -2,7 +2,10 @@
 
 import copy
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -54,11 +57,15 @@ def birds_fixture(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def inferencer(config, tmp_path_factory):
+def checkpoint(config, tmp_path_factory):
     torch.manual_seed(0)
     model = get_model(config)
     torch.nn.init.normal_(model.head.last_layer.weight)
-    checkpoint = push_and_save(model, config, tmp_path_factory.mktemp('work'), WICKED)
+    return push_and_save(model, config, tmp_path_factory.mktemp('work'), WICKED)
+
+
+@pytest.fixture(scope='module')
+def inferencer(config, checkpoint):
     return ProtoPNetInferencer(config, str(checkpoint))
 
 
@@ -190,6 +197,32 @@ def test_figures_are_those_of_the_pruned_model(opened, report, inferencer, confi
     assert not every(opened, '.gone')
 
 
+@pytest.mark.slow
+def test_the_page_says_what_the_edited_checkpoint_does(opened, birds, checkpoint, tmp_path):
+    untick(opened, 7, 0, 44, *range(30, 34))
+    type_into(opened, card(opened, 5, '.call'), NAME)
+    confusion, file = said_confusion(opened), saved(opened, tmp_path)
+
+    def run(tool, *arguments):
+        subprocess.run(
+            [sys.executable, f'tools/{tool}.py', CONFIG, *arguments, '--work-dir', tmp_path],
+            cwd=CONFIG.parents[2],
+            env={**os.environ, 'DATA_ROOT': str(birds)},
+            check=True,
+        )
+
+    edited, metrics = tmp_path / 'edited.pth', tmp_path / 'metrics.json'
+    # The checkpoint's first classes are renamed, and the data's are not: no class is to be checked.
+    plain = torch.load(checkpoint)
+    del plain['meta']['dataset_meta']
+    torch.save(plain, tmp_path / 'plain.pth')
+    run('edit', tmp_path / 'plain.pth', file, '--keep-last-layer', '--out', edited)
+    run('test', edited, '--out', metrics)
+    accuracy = 100 * np.trace(confusion) / confusion.sum()
+    assert json.loads(metrics.read_text())['accuracy/top1'] == pytest.approx(accuracy, abs=1e-4)
+    assert len(torch.load(edited)['state_dict']['head.prototype_class']) == 60 - 7
+
+
 def test_explained_images_follow(opened, report):
     scores, weight = (
         array.astype(float) for array in (report.editable.scores, report.editable.weight)
@@ -296,6 +329,14 @@ def test_the_file_is_what_is_agreed_on_and_can_be_loaded_again(opened, page, inf
     assert not at(opened, '#only-on-objects').is_selected()
     assert card(opened, 17, '.use').is_selected()
     assert card(opened, 5, '.call').get_attribute('value') == ''
+
+
+def test_a_file_written_by_hand_may_leave_fields_out(opened, inferencer, tmp_path):
+    own = dict(model=fingerprint(inferencer.model.head), checkpoint='epoch_1.pth')
+    (tmp_path / 'edits.json').write_text(json.dumps({**own, 'forbid': [dict(prototype=3)]}))
+    assert load(opened, tmp_path / 'edits.json') == 'The edits of the file are shown.'
+    assert edits(opened)['forbid'] == [dict(prototype=3, radius=0)]
+    assert edits(opened)['remove'] == []
 
 
 def test_a_file_that_does_not_fit_changes_nothing(opened, tmp_path):

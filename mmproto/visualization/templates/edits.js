@@ -46,17 +46,21 @@ function readEdits(text) {
   } catch {
     throw new Error('This is no JSON file.');
   }
+  // What is left out decides nothing, as in tools/edit.py.
+  if (isObject(file)) file = {remove: [], forbid: [], only_on_objects: false, names: {}, ...file};
   checkEdits(file);
   clearEdits();
   for (const prototype of file.remove) edits.removed.add(prototype);
-  for (const {prototype, radius} of file.forbid) edits.forbidden.set(prototype, radius);
+  for (const {prototype, radius} of file.forbid) edits.forbidden.set(prototype, radius ?? 0);
   for (const [prototype, name] of Object.entries(file.names)) setName(Number(prototype), name);
   edits.onlyOnObjects = file.only_on_objects;
 }
 
+const isObject = (value) => typeof value === 'object' && value !== null;
+
 function checkEdits(file) {
   const isPrototype = (number) => Number.isInteger(number) && number >= 0 && number < data.prototypes;
-  const isRadius = (radius) => Number.isFinite(radius) && radius >= 0;
+  const isRadius = (radius) => radius === undefined || Number.isFinite(radius) && radius >= 0;
   if (typeof file?.model !== 'string') throw new Error('This is no edits.json: it names no model.');
   if (file.model !== data.edit.model) {
     throw new Error(`These are edits of another model, ${file.checkpoint}: its prototypes are others.`);
@@ -66,7 +70,7 @@ function checkEdits(file) {
     forbid: Array.isArray(file.forbid)
       && file.forbid.every((one) => isPrototype(one?.prototype) && isRadius(one.radius)),
     only_on_objects: typeof file.only_on_objects === 'boolean',
-    names: typeof file.names === 'object' && file.names !== null && Object.entries(file.names)
+    names: isObject(file.names) && Object.entries(file.names)
       .every(([number, name]) => /^\d+$/.test(number) && isPrototype(Number(number)) && typeof name === 'string'),
   };
   const wrong = Object.keys(fields).find((name) => !fields[name]);
