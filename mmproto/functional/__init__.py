@@ -16,6 +16,11 @@ from mmproto.functional.cosine_distance import (
 )
 from mmproto.functional.l1_cost import l1_cost
 from mmproto.functional.log_similarity import EPSILON, log_similarity
+from mmproto.functional.model_selection import (
+    held_out,
+    sparsest_within_one_standard_error,
+    standard_error,
+)
 from mmproto.functional.nearest_images import NearestImages, nearest_images
 from mmproto.functional.nearest_patch import NearestPatch, nearest_patch
 from mmproto.functional.orthogonality_cost import orthogonality_cost
@@ -60,6 +65,7 @@ __all__ = [
     'cosine_distance',
     'emptied_classes',
     'followed_interval',
+    'held_out',
     'is_used',
     'keep_last_of_class',
     'l1_cost',
@@ -79,8 +85,10 @@ __all__ = [
     'prototype_contrast_cost',
     'separation_cost',
     'solve_last_layer',
+    'sparsest_within_one_standard_error',
     'speaks_for_its_class',
     'squared_distance',
+    'standard_error',
     'true_fp32',
     'unfold_patches',
     'unit_length',

@@ -24,6 +24,7 @@ class ScoreLoss:
         num_classes: Number of classes C.
         block_size: Images that are in memory at a time; None for all, which is faster.
         all_reduce: Sums a tensor over the processes in place; None for one process.
+        rows: Which of the images count (n,), of those of this process; None for all.
     """
 
     def __init__(
@@ -33,8 +34,14 @@ class ScoreLoss:
         num_classes: int,
         block_size: int | None = None,
         all_reduce: Callable[[Tensor], None] | None = None,
+        rows: Tensor | None = None,
     ) -> None:
         self.shape = num_classes, scores.shape[1]
+        if rows is not None:
+            labels = labels[rows.to(labels.device)]
+        if rows is not None and not block_size:
+            scores, rows = scores[rows], None
+        self._rows = rows
         self._labels = labels
         self._columns = scores.t() if block_size else self._ready(scores.t())
         self._block_size = block_size or max(1, len(labels))
@@ -92,7 +99,8 @@ class ScoreLoss:
         """Scores (P, n) in double precision and labels (n,), some images at a time."""
         for first in range(0, len(self._labels), self._block_size):
             images = slice(first, first + self._block_size)
-            yield self._ready(self._columns[:, images]), self._labels[images]
+            columns = images if self._rows is None else self._rows[images]
+            yield self._ready(self._columns[:, columns]), self._labels[images]
 
     def _ready(self, columns: Tensor) -> Tensor:
         """Scores of a prototype side by side, which a sparse product reads one after another."""

@@ -92,12 +92,15 @@ def solve_last_layer(
     return LastLayerSolution(weight, penalty.l1_weight, objective, residual, iterations)
 
 
-def largest_l1_weight(loss: ScoreLoss, penalty: ConnectionPenalty) -> float:
+def largest_l1_weight(
+    loss: ScoreLoss, penalty: ConnectionPenalty, tolerance: float = 1e-6
+) -> float:
     """Return the price from which on no class has a connection to a prototype of another.
 
     Args:
         loss: Cross entropy of the training images.
         penalty: What the connections cost; its ``l1_weight`` does not matter.
+        tolerance: The residual of the solution that it is found by.
     """
 
     def price_at(weight: Tensor) -> float:
@@ -107,14 +110,19 @@ def largest_l1_weight(loss: ScoreLoss, penalty: ConnectionPenalty) -> float:
     weight = penalty.own.double()
     price = price_at(weight)
     while True:
-        weight = solve_last_layer(loss, replace(penalty, l1_weight=price), weight).weight
+        at_price = replace(penalty, l1_weight=price)
+        weight = solve_last_layer(loss, at_price, weight, tolerance).weight
         if not weight[~penalty.own].any():
             return price_at(weight)
         price *= 2
 
 
 def last_layer_path(
-    loss: ScoreLoss, penalty: ConnectionPenalty, count: int = 20, least: float = 1e-3
+    loss: ScoreLoss,
+    penalty: ConnectionPenalty,
+    count: int = 20,
+    least: float = 1e-3,
+    tolerance: float = 1e-6,
 ) -> Iterator[LastLayerSolution]:
     """Solve for one price after another, from no connection to other classes to many.
 
@@ -125,14 +133,16 @@ def last_layer_path(
         penalty: What the connections cost; its ``l1_weight`` does not matter.
         count: Number of prices, at equal ratios.
         least: The last price, relative to :func:`largest_l1_weight`, which is the first.
+        tolerance: The residual of each solution.
 
     Yields:
         The solution for each price.
     """
-    largest = largest_l1_weight(loss, penalty)
+    largest = largest_l1_weight(loss, penalty, tolerance)
     start = None
     for fraction in torch.logspace(0, 1, count, base=least, dtype=torch.float64).tolist():
-        solution = solve_last_layer(loss, replace(penalty, l1_weight=fraction * largest), start)
+        at_price = replace(penalty, l1_weight=fraction * largest)
+        solution = solve_last_layer(loss, at_price, start, tolerance)
         yield solution
         start = solution.weight
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size, is_main_process
@@ -14,11 +14,25 @@ from torch.utils.data import DataLoader
 from mmproto.models import ProtoPNet
 
 
+class ImageScores(NamedTuple):
+    """What is known of the images of a data set that this process has, no image being that of two.
+
+    Attributes:
+        scores: Score of every prototype on every image (N, P) in fp32.
+        labels: Class of each image (N,).
+        images: Index of each image in the data set (N,).
+    """
+
+    scores: Tensor
+    labels: Tensor
+    images: Tensor
+
+
 @contextmanager
 @torch.no_grad()
 def score_images(
     model: ProtoPNet, dataloader: DataLoader, folder: str | None = None
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Iterator[ImageScores]:
     """Score every image of a data set on every prototype, each process its share.
 
     Args:
@@ -28,8 +42,7 @@ def score_images(
             memory itself.
 
     Yields:
-        Scores (N, P) in fp32 and labels (N,) of the images of this process, no image being that
-        of two.
+        The scores of this process's images.
     """
     dataset: Any = dataloader.dataset
     batches: Any = dataloader.batch_sampler
@@ -47,7 +60,7 @@ def score_images(
             scores[rows] = model.head.pre_logits(model.extract_feat(inputs)).cpu()[keep]
             labels[rows] = truth[keep]
             seen, kept = seen + len(truth), rows.stop
-        yield scores, labels
+        yield ImageScores(scores, labels, indices[mine])
 
 
 @contextmanager

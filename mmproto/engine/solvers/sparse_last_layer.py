@@ -5,11 +5,12 @@ import torch
 from mmengine.dist import all_reduce, broadcast, get_rank, get_world_size
 from mmengine.logging import print_log
 from mmpretrain.registry import TASK_UTILS
+from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmproto.engine.solvers.score_pass import score_images
+from mmproto.engine.solvers.score_pass import ImageScores, score_images
 from mmproto.functional import ConnectionPenalty, ScoreLoss, own_connections, solve_last_layer
-from mmproto.models import ProtoPNet
+from mmproto.models import ProtoPNet, ProtoPNetHead
 
 
 @TASK_UTILS.register_module()
@@ -51,18 +52,17 @@ class SparseLastLayer:
         scores_dir: str | None = None,
         block_size: int = 4096,
     ) -> None:
-        self.penalty = partial(
+        self._penalty = partial(
             ConnectionPenalty,
             l1_weight=l1_weight,
             l2_weight=l2_weight,
             non_negative=non_negative,
         )
-        self.penalty(torch.empty(0, dtype=torch.bool))  # refuses weights now, not after hours
+        self._penalty(torch.empty(0, dtype=torch.bool))  # refuses weights now, not after hours
         self.tolerance = tolerance
         self.scores_dir = scores_dir
         self.block_size = block_size
 
-    @torch.no_grad()
     def __call__(self, model: ProtoPNet, dataloader: DataLoader) -> dict[str, float]:
         """Fit the last layer to the training images.
 
@@ -71,20 +71,51 @@ class SparseLastLayer:
             dataloader: Training images without augmentation, this process's share.
 
         Returns:
+            What :meth:`solve` gives.
+        """
+        head = model.head
+        with score_images(model, dataloader, self.scores_dir) as scored:
+            return self.solve(head, self.loss(head, scored), self.penalty(head))
+
+    def loss(
+        self, head: ProtoPNetHead, scored: ImageScores, rows: Tensor | None = None
+    ) -> ScoreLoss:
+        """Return the loss of images whose scores are known.
+
+        Args:
+            head: The head that the scores are of.
+            scored: The images that this process has scored.
+            rows: Which of them count (n,), None for all.
+        """
+        return ScoreLoss(
+            scored.scores,
+            scored.labels.to(head.prototype_class.device),
+            head.num_classes,
+            block_size=self.block_size if self.scores_dir else None,
+            all_reduce=all_reduce if get_world_size() > 1 else None,
+            rows=rows,
+        )
+
+    def penalty(self, head: ProtoPNetHead) -> ConnectionPenalty:
+        """Return what the connections of a head cost."""
+        return self._penalty(own_connections(head.prototype_class, head.num_classes))
+
+    @torch.no_grad()
+    def solve(
+        self, head: ProtoPNetHead, loss: ScoreLoss, penalty: ConnectionPenalty
+    ) -> dict[str, float]:
+        """Give a head the last layer that is optimal.
+
+        Args:
+            head: The head.
+            loss: The loss of the training images.
+            penalty: What its connections cost.
+
+        Returns:
             ``objective``, ``residual``, ``iterations``, and ``connections``, the number of those
             to other classes that are not zero.
         """
-        head = model.head
-        with score_images(model, dataloader, self.scores_dir) as (scores, labels):
-            loss = ScoreLoss(
-                scores,
-                labels.to(head.prototype_class.device),
-                head.num_classes,
-                block_size=self.block_size if self.scores_dir else None,
-                all_reduce=all_reduce if get_world_size() > 1 else None,
-            )
-            penalty = self.penalty(own_connections(head.prototype_class, head.num_classes))
-            solution = solve_last_layer(loss, penalty, tolerance=self.tolerance)
+        solution = solve_last_layer(loss, penalty, tolerance=self.tolerance)
         if solution.residual > self.tolerance and get_rank() == 0:
             print_log(
                 f'The last layer is not optimal after {solution.iterations} steps: the residual '
