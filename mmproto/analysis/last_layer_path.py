@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from mmengine.dist import all_reduce, is_main_process
 from rich.progress import track
 from torch import Tensor

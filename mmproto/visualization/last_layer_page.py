@@ -13,8 +13,8 @@ from mmproto.visualization.explanation_page import templates
 COLUMNS = (
     'l1_weight',
     'connections',
-    'held-out accuracy %',
-    'own-class points %',
+    'accuracy %',
+    'own points %',
     'objective',
     'residual',
     'steps',

@@ -42,6 +42,17 @@ def test_equals_autograd_whatever_the_blocks(seed, block_size):
     assert_close(some, dense.grad[connected])
 
 
+@pytest.mark.parametrize('block_size', [None, 4])
+def test_some_rows_alone(block_size):
+    scores, labels, weight = data(0)
+    rows = torch.tensor([0, 2, 3, 7, 8, 9])
+    expected = ScoreLoss(scores[rows], labels[rows], 3).everywhere(weight)
+    loss = ScoreLoss(scores, labels, 3, block_size, rows=rows)
+    assert loss.images == 6
+    for actual, whole in zip(loss.everywhere(weight), expected):
+        assert_close(actual, whole)
+
+
 def test_scores_may_lie_in_a_file(tmp_path):
     scores, labels, weight = data(0)
     scores.numpy().tofile(tmp_path / 'scores')

@@ -1,4 +1,5 @@
 import os
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -141,6 +142,24 @@ def test_the_path_falls_and_is_quicker_than_its_parts():
     assert sum(solution.iterations for solution in path) < sum(
         solution.iterations for solution in cold
     )
+
+
+@settings(deadline=None, max_examples=8)
+@given(st.integers(0, 1000), st.sampled_from([0.5, 4.0]), st.booleans())
+def test_the_path_is_monotone(seed, noise, non_negative):
+    loss, penalty, *_ = problem(seed, noise=noise, non_negative=non_negative)
+    path = list(last_layer_path(loss, penalty, count=6))
+    values = [loss.everywhere(solution.weight)[0].item() for solution in path]
+    sums = [solution.weight[~penalty.own].abs().sum().item() for solution in path]
+    for one, sparser in zip(path[1:], path):
+        assert one.l1_weight < sparser.l1_weight
+        assert one.objective <= sparser.objective + 1e-12
+        assert one.residual <= 1e-6
+    # What is paid less is bought more of, and the images are told apart better with it.
+    assert all(after >= before - 1e-6 for before, after in pairwise(sums))
+    pulled = [(p.weight[penalty.own] - 1).square().sum().item() / 2 * 1e-2 for p in path]
+    fits = [value + pull for value, pull in zip(values, pulled)]
+    assert all(after <= before + 1e-9 for before, after in pairwise(fits))
 
 
 def test_scores_that_are_no_numbers_are_refused():
