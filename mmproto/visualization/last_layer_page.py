@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -24,9 +25,9 @@ GREY, BLUE, GREEN = '#8a929c', '#3b7dd8', '#2f9e5b'
 
 def print_path(path: LastLayerPath) -> None:
     """Print the path as a table, the recommended price in bold and marked by a star."""
-    table = Table(*COLUMNS, title=f'Held out: {path.images} images, {path.origin}')
+    table = Table(*COLUMNS, box=SIMPLE, title=f'Held out: {path.images} images, {path.origin}')
     for column in table.columns:
-        column.justify = 'right'
+        column.justify, column.no_wrap = 'right', True
     for point in path.points:
         chosen = point is path.recommended
         price, *others = path_row(point)

@@ -105,6 +105,17 @@ def test_train_resume_test_and_push(run, tmp_path):
     assert code == 0, text
     assert 'A4: weights are 1 to the own class and 0 to others' in text
     assert json.loads(found.read_text())['certificate'] == certificate  # the same images here
+
+    fitted = tmp_path / 'fitted.pth'
+    code, text = run(
+        'tools/fit_last_layer.py', CONFIG, new, '--out', fitted, '--work-dir', work_dir,
+        '--l1-weight', '0.01', '--non-negative',
+    )  # fmt: skip
+    assert code == 0, text
+    weight = torch.load(fitted)['state_dict']['head.last_layer.weight']
+    assert weight.min() == 0
+    assert f'{int((weight > 0).sum()) - 60} of 660 connections to other classes' in text
+    assert 'Validation: own_class_points/fraction was' in text
     sheet = tmp_path / 'sheet.png'
     code, text = run('tools/prototype_sheet.py', tmp_path / 'new_prototypes', '--out', sheet)
     assert code == 0, text
@@ -155,6 +166,11 @@ def test_another_backbone_is_one_setting(run, tmp_path):
         (
             ['tools/prune.py', CONFIG, 'x', '--out', 'x', '--by', 'weight', '--prototypes', '3'],
             'argument --prototypes: not allowed with argument --by',
+        ),
+        (['tools/fit_last_layer.py', CONFIG, 'no.pth', '--out', 'no/x.pth'], 'a file in a folder'),
+        (
+            ['tools/fit_last_layer.py', CONFIG, 'setup.py', '--out', 'x.pth', '--l1-weight', '-1'],
+            'error: l1_weight=-1.0: give a positive number',
         ),
         (['tools/prototype_sheet.py', 'no', '--out', 'x.png'], 'a folder that a push has written'),
         (
