@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -91,7 +92,8 @@ def _held_out(
             every_row, rows = torch.arange(len(scored.images)), torch.arange(len(validation.images))
             yield every_row, (validation, rows), FROM_VALIDATION
         return
-    labels = torch.from_numpy(labels_of(editor.push_dataloader.dataset))
+    dataset: Any = editor.push_dataloader.dataset
+    labels = torch.from_numpy(labels_of(dataset))
     chosen = held_out(labels, EVERY)[scored.images]
     yield (~chosen).nonzero()[:, 0], (scored, chosen.nonzero()[:, 0]), FROM_PUSH_SET
 
@@ -100,7 +102,7 @@ def _validation_is_apart(editor: CheckpointEditor) -> bool:
     """Whether no image of the validation set is known to be a training or test image."""
     if editor.runner.val_loop is None:
         return False
-    others = [editor.push_dataloader.dataset]
+    others: list[Any] = [editor.push_dataloader.dataset]
     test = editor.runner.cfg.get('test_dataloader')
     if test:
         others.append(DATASETS.build(test.dataset))

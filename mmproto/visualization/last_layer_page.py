@@ -25,7 +25,8 @@ GREY, BLUE, GREEN = '#8a929c', '#3b7dd8', '#2f9e5b'
 
 def print_path(path: LastLayerPath) -> None:
     """Print the path as a table, the recommended price in bold and marked by a star."""
-    table = Table(*COLUMNS, box=SIMPLE, title=f'Held out: {path.images} images, {path.origin}')
+    title = f'Held out: {path.images} images, {path.origin}'
+    table = Table(*COLUMNS, box=SIMPLE, pad_edge=False, collapse_padding=True, title=title)
     for column in table.columns:
         column.justify, column.no_wrap = 'right', True
     for point in path.points:
