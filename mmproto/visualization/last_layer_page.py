@@ -111,6 +111,12 @@ def _plot(path: LastLayerPath) -> str:
         tickvals=np.log10(1 + np.array(ticks)),
         ticktext=ticks,
         gridcolor=f'{GREY}40',
+        zeroline=False,
     )
     figure.update_yaxes(title='%', gridcolor=f'{GREY}40')
-    return figure.to_html(full_html=False, include_plotlyjs=True, default_height='28rem')
+    return figure.to_html(
+        dict(displayModeBar=False),
+        full_html=False,
+        include_plotlyjs=True,
+        default_height='28rem',
+    )
