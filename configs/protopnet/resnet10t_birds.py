@@ -15,10 +15,10 @@ model = dict(
 
 # Nothing is pretrained, so the backbone learns from the first epochs on, and faster.
 optim_wrapper = dict(
-    schedule=dict(warm_epochs=1, epochs=34, push_epochs=[13, 23, 33]),
+    schedule=dict(warm_epochs=1, epochs=40, push_epochs=[13, 26, 39]),
     stages=dict(joint=dict(backbone=dict(lr=1e-3))),
 )
-param_scheduler = dict(joint=[dict(type='MultiStepLR', milestones=[21, 28], gamma=0.3)])
+param_scheduler = dict(joint=[dict(type='MultiStepLR', milestones=[26, 34], gamma=0.3)])
 
 train_cfg = dict(val_interval=5)
 default_hooks = dict(logger=dict(interval=12))
