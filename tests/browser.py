@@ -136,7 +136,7 @@ def wait(browser, condition):
     """Wait until a function gives something true, and return that."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    return WebDriverWait(browser, 10).until(lambda _: condition())
+    return WebDriverWait(browser, 60).until(lambda _: condition())
 
 
 def complaints(browser) -> list[str]:

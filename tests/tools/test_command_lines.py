@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -197,10 +198,15 @@ def test_wrong_input_is_answered_by_one_line(run, command, message):
 
 
 def test_every_command_has_help():
-    for tool in sorted((ROOT / 'tools').glob('*.py')):
-        done = subprocess.run(
+    def ask(tool):
+        return subprocess.run(
             [sys.executable, tool, '--help'], cwd=ROOT, capture_output=True, text=True, check=False
         )
+
+    tools = sorted((ROOT / 'tools').glob('*.py'))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        answers = dict(zip(tools, pool.map(ask, tools)))
+    for tool, done in answers.items():
         assert done.returncode == 0, tool
         assert done.stdout.startswith('usage: '), tool
         assert done.stderr == '', tool
