@@ -16,7 +16,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     )
     parser.add_argument('out', metavar='OUT', help='folder to make; must not exist or be empty')
     parser.add_argument('--classes', type=int, default=12, metavar='N', help='species, at least 2')
-    parser.add_argument('--train', type=int, default=40, metavar='N', help='train images a class')
+    parser.add_argument('--train', type=int, default=60, metavar='N', help='train images a class')
     parser.add_argument('--test', type=int, default=20, metavar='N', help='test images a class')
     parser.add_argument('--size', type=int, default=128, metavar='N', help='image side in pixels')
     parser.add_argument(

@@ -12,7 +12,7 @@ model = dict(
 )
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
-param_scheduler = [dict(type='MultiStepLR', milestones=[27, 35], gamma=0.3)]
-train_cfg = dict(max_epochs=40, val_interval=5)
+param_scheduler = [dict(type='MultiStepLR', milestones=[20, 26], gamma=0.3)]
+train_cfg = dict(max_epochs=30, val_interval=5)
 default_hooks = dict(logger=dict(interval=12))
 randomness = dict(seed=0)

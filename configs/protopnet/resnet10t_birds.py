@@ -13,12 +13,13 @@ model = dict(
     head=dict(num_classes=12, in_channels=64, prototypes_per_class=5),
 )
 
-# Nothing is pretrained, so the backbone learns from the first epochs on, and faster.
+# Nothing is pretrained, so the backbone learns from the first epoch on, and faster; and prototypes
+# that begin as random numbers are pushed early and often: the network learns for patches.
 optim_wrapper = dict(
-    schedule=dict(warm_epochs=1, epochs=40, push_epochs=[13, 26, 39]),
+    schedule=dict(warm_epochs=0, epochs=30, push_epochs=[0, 2, 5, 10, 20, 29]),
     stages=dict(joint=dict(backbone=dict(lr=1e-3))),
 )
-param_scheduler = dict(joint=[dict(type='MultiStepLR', milestones=[26, 34], gamma=0.3)])
+param_scheduler = dict(joint=[dict(type='MultiStepLR', milestones=[20, 26], gamma=0.3)])
 
 train_cfg = dict(val_interval=5)
 default_hooks = dict(logger=dict(interval=12))

@@ -20,7 +20,7 @@ MAX_SIZE = 1024
 def make_birds(
     out: str | os.PathLike,
     classes: int = 12,
-    train: int = 40,
+    train: int = 60,
     test: int = 20,
     size: int = 128,
     seed: int = 0,
