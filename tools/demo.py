@@ -40,7 +40,7 @@ def run(environment, *command):
 
 
 def train_and_test(environment, out, config, settings):
-    """Train by a config, test its last checkpoint: that, and its accuracy."""
+    """Train by a config, test its last checkpoint: that, and its accuracy in words."""
     work_dir = out / Path(config).parent.name
     options = ['--cfg-options', *settings] if settings else []
     run(environment, 'tools/train.py', config, '--work-dir', str(work_dir), *options)
@@ -50,7 +50,9 @@ def train_and_test(environment, out, config, settings):
         environment, 'tools/test.py', config, checkpoint, '--work-dir', str(work_dir),
         '--out', str(metrics),
     )  # fmt: skip
-    return checkpoint, json.loads(metrics.read_text())['accuracy/top1']
+    top1 = json.loads(metrics.read_text())['accuracy/top1']
+    epochs = Path(checkpoint).stem.split('_')[1]
+    return checkpoint, f'{top1:6.2f} % after {epochs} epochs'
 
 
 def test_images(birds, count):
@@ -87,9 +89,9 @@ def main():
     run(environment, 'tools/explain.py', PROTOPNET, checkpoint, *images, '--out', str(out / 'why'))
     run(environment, 'tools/report.py', PROTOPNET, checkpoint, '--out', str(out))
     print(
-        f'\nTop-1 on the test birds, both after {Path(checkpoint).stem.split("_")[1]} epochs:\n'
-        f'  ProtoPNet, prototypes pushed, last layer solved {accuracy:6.2f} %\n'
-        f'  baseline, same backbone with a linear head      {baseline:6.2f} %\n'
+        f'\nTop-1 on the test birds:\n'
+        f'  ProtoPNet, prototypes pushed, last layer solved {accuracy}\n'
+        f'  baseline, same backbone with a linear head      {baseline}\n'
         f'The report on the model:                          {out / "report.html"}\n'
         f'Three birds explained:                            {out / "why" / "index.html"}\n'
         f'Beside the attention of the baseline:             {figure}\n'
