@@ -144,11 +144,11 @@ def test_the_path_falls_and_is_quicker_than_its_parts():
     )
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=4)
 @given(st.integers(0, 1000), st.sampled_from([0.5, 4.0]), st.booleans())
 def test_the_path_is_monotone(seed, noise, non_negative):
     loss, penalty, *_ = problem(seed, noise=noise, non_negative=non_negative)
-    path = list(last_layer_path(loss, penalty, count=6))
+    path = list(last_layer_path(loss, penalty, count=4))
     values = [loss.everywhere(solution.weight)[0].item() for solution in path]
     sums = [solution.weight[~penalty.own].abs().sum().item() for solution in path]
     for one, sparser in zip(path[1:], path):
