@@ -79,12 +79,21 @@ def _entries(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _fits(head: 'ProtoPNetHead', saved: dict[str, Tensor]) -> bool:
     """Whether everything can be loaded as it is; the class of a prototype may be missing."""
-    own = head.state_dict()
-    count, forbidden = len(head.prototype_vectors), len(saved['forbidden_patch'])
+    return _shapes_fit(head, saved, len(head.prototype_vectors)) and _classes_fit(
+        head, saved.get('prototype_class', head.prototype_class)
+    )
+
+
+def _shapes_fit(head: 'ProtoPNetHead', saved: dict[str, Tensor], count: int) -> bool:
+    """Whether all entries that both have are of that number of prototypes, and else as in the head.
+
+    Forbidden patches there may be as many as were saved.
+    """
+    own, forbidden = head.state_dict(), len(saved['forbidden_patch'])
     return all(
         tuple(saved[name].shape) == _shape_for(name, own[name].shape, count, forbidden)
         for name in own.keys() & saved.keys()
-    ) and _classes_fit(head, saved.get('prototype_class', head.prototype_class))
+    )
 
 
 def _classes_fit(head: 'ProtoPNetHead', prototype_class: Tensor) -> bool:
@@ -113,14 +122,11 @@ def _shape_for(name: str, shape: torch.Size, count: int, forbidden: int) -> tupl
 
 
 def _differs_in_count_alone(head: 'ProtoPNetHead', saved: dict[str, Tensor]) -> bool:
-    own = head.state_dict()
-    count, forbidden = len(saved['prototype_vectors']), len(saved['forbidden_patch'])
-    if saved.keys() != own.keys() or any(
-        tuple(saved[name].shape) != _shape_for(name, own[name].shape, count, forbidden)
-        for name in own
-    ):
-        return False
-    return _classes_fit(head, saved['prototype_class'])
+    return (
+        saved.keys() == head.state_dict().keys()
+        and _shapes_fit(head, saved, len(saved['prototype_vectors']))
+        and _classes_fit(head, saved['prototype_class'])
+    )
 
 
 def _resize(head: 'ProtoPNetHead', saved: dict[str, Tensor]) -> None:
