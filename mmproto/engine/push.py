@@ -3,7 +3,6 @@ from typing import Any
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmproto.engine.fixed_batches import broadcast_buffers
 from mmproto.engine.nearest_patch_search import find_nearest_patches
 from mmproto.engine.push_certificate import MoveWatcher, PushCertificate
 from mmproto.engine.push_record import PushRecord, push_record
@@ -37,7 +36,8 @@ def watched_push(
 ) -> tuple[NearestPatch, PushRecord]:
     """Push as :func:`push_prototypes` does, and say what that does to the validation set.
 
-    One pass over the validation set, before the prototypes move, gives the metrics before the
+    One pass over the validation set, before the prototypes move, and after the search has given all
+    processes the same buffers, gives the metrics before the
     push and its :class:`PushCertificate`.
 
     Args:
@@ -50,7 +50,6 @@ def watched_push(
     """
     model = unwrap_model(runner.model)
     model.eval()
-    broadcast_buffers(model)  # so that before and after are of one model
     nearest = find_nearest_patches(model, dataloader)
     watcher, certificate = MoveWatcher(model.head, nearest.vector), None
     before = validate(runner, watcher)
