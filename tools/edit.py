@@ -7,8 +7,9 @@ from mmproto.apis.apply_edits import apply_edits, check_edits
 from mmproto.apis.checkpoint_editor import CheckpointEditor
 from mmproto.apis.edits import Edits
 from mmproto.engine.allowed_patches import standing_on_forbidden
+from mmproto.engine.validation import changes
 from mmproto.utils.command_line import (
-    config_parser,
+    editor_parser,
     existing_checkpoint,
     load_config,
     one_line_errors,
@@ -17,10 +18,8 @@ from mmproto.utils.files import check_out_file
 
 
 def parse_args():
-    parser = config_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser = editor_parser(__doc__)
     parser.add_argument('edits', help='edits.json, as the report saves it or written by hand')
-    parser.add_argument('--out', required=True, metavar='NEW', help='where to save it')
     parser.add_argument(
         '--keep-last-layer',
         action='store_true',
@@ -52,9 +51,8 @@ def main():
     if head.prototypes_are_patches:
         dataloader = editor.push_dataloader
         moved = standing_on_forbidden(editor.model, dataloader.dataset, dataloader.num_workers)
-    after = editor.validate()
-    for metric in before.keys() & after.keys():
-        logger.info(f'{metric} was {before[metric]:.2f} and is {after[metric]:.2f}.')
+    for line in changes(before, editor.validate()):
+        logger.info(f'{line}.')
     editor.save(out)
     if moved:
         logger.info(

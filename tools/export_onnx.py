@@ -14,7 +14,7 @@ from mmproto.apis.classifier import load_classifier
 from mmproto.apis.export_onnx import OPSET, check_export, export_onnx, input_size
 from mmproto.errors import InputError
 from mmproto.utils.command_line import (
-    config_parser,
+    checkpoint_parser,
     existing_checkpoint,
     load_config,
     one_line_errors,
@@ -22,8 +22,7 @@ from mmproto.utils.command_line import (
 
 
 def parse_args():
-    parser = config_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser = checkpoint_parser(__doc__)
     parser.add_argument('--out', required=True, metavar='MODEL.onnx', help='where to write it')
     parser.add_argument(
         '--size',

@@ -8,20 +8,19 @@ from mmengine.dist import is_main_process
 from mmproto.apis.checkpoint_editor import CheckpointEditor
 from mmproto.apis.last_layer import fit_along_path, last_layer_solver, watch_own_class_points
 from mmproto.utils.command_line import (
-    config_parser,
+    editor_parser,
     existing_checkpoint,
     load_config,
     one_line_errors,
 )
 from mmproto.utils.extras import need
 from mmproto.utils.files import check_out_file
+from mmproto.visualization.explanation_page import patches_warning
 from mmproto.visualization.last_layer_page import print_path, write_path
 
 
 def parse_args():
-    parser = config_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--out', required=True, metavar='NEW', help='where to save it')
+    parser = editor_parser(__doc__)
     price = parser.add_mutually_exclusive_group()
     price.add_argument(
         '--l1-weight',
@@ -63,8 +62,8 @@ def main():
     watch_own_class_points(cfg)
     editor = CheckpointEditor(cfg, file)
     logger, head, loader = editor.runner.logger, editor.model.head, editor.push_dataloader
-    if not head.prototypes_are_patches:
-        logger.warning('The prototypes are no training patches: push them by tools/push.py first.')
+    if warning := patches_warning(head):
+        logger.warning(warning)
 
     before = editor.validate()
     if args.path:

@@ -29,7 +29,7 @@ from mmproto.explanation.explain import own_prototypes
 from mmproto.explanation.high_activation import high_activation_box
 from mmproto.explanation.prototype_maps import prototype_maps
 from mmproto.utils.command_line import (
-    config_parser,
+    checkpoint_parser,
     existing_checkpoint,
     load_config,
     one_line_errors,
@@ -39,8 +39,7 @@ CHANCE = ('random pixels', 'random box')
 
 
 def parse_args():
-    parser = config_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser = checkpoint_parser(__doc__)
     parser.add_argument('--images', type=int, default=60, help='test images (default 60)')
     parser.add_argument('--prototypes', type=int, default=3, help='of each image (default 3)')
     parser.add_argument(

@@ -13,7 +13,7 @@ from mmproto.apis.prune import (
     prune_checkpoint,
 )
 from mmproto.utils.command_line import (
-    config_parser,
+    editor_parser,
     existing_checkpoint,
     load_config,
     one_line_errors,
@@ -26,9 +26,7 @@ K, THRESHOLD = 6, 3
 
 
 def parse_args():
-    parser = config_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--out', required=True, metavar='NEW', help='where to save it')
+    parser = editor_parser(__doc__)
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         '--by',

@@ -9,7 +9,7 @@ from mmengine.dist import is_main_process
 from mmproto.apis.checkpoint_editor import CheckpointEditor
 from mmproto.engine.push import watched_push
 from mmproto.utils.command_line import (
-    config_parser,
+    editor_parser,
     existing_checkpoint,
     load_config,
     one_line_errors,
@@ -19,9 +19,7 @@ from mmproto.visualization.prototype_files import write_prototypes
 
 
 def parse_args():
-    parser = config_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--out', required=True, metavar='NEW', help='where to save it')
+    parser = editor_parser(__doc__)
     parser.add_argument(
         '--images',
         metavar='DIR',

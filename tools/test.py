@@ -6,7 +6,7 @@ from mmengine.runner import Runner
 
 from mmproto.apis.classifier import own_checkpoint, without_pretrained
 from mmproto.utils.command_line import (
-    config_parser,
+    checkpoint_parser,
     existing_checkpoint,
     load_config,
     one_line_errors,
@@ -14,8 +14,7 @@ from mmproto.utils.command_line import (
 
 
 def parse_args():
-    parser = config_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser = checkpoint_parser(__doc__)
     parser.add_argument('--out', metavar='FILE.json', help='write the metrics to a file')
     parser.add_argument('--dump', metavar='FILE.pkl', help='write the predictions to a file')
     return parser.parse_args()

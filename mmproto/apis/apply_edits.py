@@ -60,9 +60,8 @@ def apply_edits(head: ProtoPNetHead, edits: Edits) -> None:
     The last layer keeps the weights of the prototypes that stay.
     """
     head.name_prototypes(edits.names)
-    places = torch.cat([head.prototype_image[:, None], head.prototype_location], dim=1)
     head.forbid(
-        places[[one.prototype for one in edits.forbid]],
+        head.prototype_patches[[one.prototype for one in edits.forbid]],
         torch.tensor([one.radius for one in edits.forbid]),
     )
     if edits.only_on_objects:

@@ -10,6 +10,7 @@ from torch import Tensor
 from mmproto.apis.checkpoint_editor import CheckpointEditor
 from mmproto.datasets.checks import labels_of
 from mmproto.engine.nearest_images_search import find_nearest_images
+from mmproto.engine.validation import changes
 from mmproto.errors import InputError
 from mmproto.functional import (
     all_but,
@@ -82,8 +83,7 @@ class PruneRecord:
         if self.solved is not None:
             found = ', '.join(f'{name} {value:.6g}' for name, value in self.solved.items())
             yield f'the last layer is solved again: {found}'
-        for metric, after in self.after.items():
-            yield f'{metric} was {self.before[metric]:.2f} and is {after:.2f}'
+        yield from changes(self.before, self.after)
 
 
 def prune_checkpoint(

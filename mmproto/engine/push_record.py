@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from mmproto.datasets.checks import class_name
 from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.engine.push_certificate import PushCertificate
+from mmproto.engine.validation import changes, in_both
 from mmproto.models import ProtoPNetHead
 from mmproto.utils.files import whole_file
 
@@ -101,7 +100,7 @@ class PushRecord:
             'push/mean_distance': self.mean_distance,
             'push/patches': self.patches,
         }
-        for metric, (before, after) in self._both().items():
+        for metric, (before, after) in in_both(self.before, self.after).items():
             scalars |= {f'push/{metric}/before': before, f'push/{metric}/after': after}
         if self.certificate is not None:
             percentages = self.certificate.percentages()
@@ -120,10 +119,7 @@ class PushRecord:
 
     def changes(self) -> list[str]:
         """One line a metric: what it was before the push, and is after it."""
-        return [
-            f'{metric} was {before:.2f} and is {after:.2f}'
-            for metric, (before, after) in self._both().items()
-        ]
+        return changes(self.before, self.after)
 
     def warnings(self) -> list[str]:
         """One line for the classes whose prototypes collapse, if there are any."""
@@ -136,14 +132,6 @@ class PushRecord:
             f'({named}{"; ..." if len(collapsed) > NAMED else ""}): fewer prototypes a class, a '
             'weaker cluster cost or a finer feature map help'
         ]
-
-    def _both(self) -> dict[str, tuple[float, float]]:
-        """Return the metrics that are known before and after the push."""
-        return {
-            metric: (self.before[metric], after)
-            for metric, after in self.after.items()
-            if metric in self.before
-        }
 
 
 def push_record(
@@ -164,7 +152,7 @@ def push_record(
         after: Validation metrics after it.
         certificate: What it was certain not to change.
     """
-    patch = torch.cat([head.prototype_image[:, None], head.prototype_location], dim=1)
+    patch = head.prototype_patches
     classes = head.prototype_class.unique().tolist()
     of_class = {label: patch[head.prototype_class == label] for label in classes}
     counts = {label: (len(own), len(own.unique(dim=0))) for label, own in of_class.items()}

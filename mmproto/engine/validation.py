@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,6 +54,21 @@ def _given_to_head(model: ProtoPNet) -> Iterator[list[Sequence[Tensor]]]:
         yield given
     finally:
         handle.remove()
+
+
+def in_both(
+    before: Mapping[str, float], after: Mapping[str, float]
+) -> dict[str, tuple[float, float]]:
+    """Return the metrics that are known before and after a change of the model."""
+    return {metric: (before[metric], value) for metric, value in after.items() if metric in before}
+
+
+def changes(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
+    """Say of every metric that is known before and after a change what it was and is."""
+    return [
+        f'{metric} was {old:.2f} and is {new:.2f}'
+        for metric, (old, new) in in_both(before, after).items()
+    ]
 
 
 def numbers(metrics: dict) -> dict[str, float]:

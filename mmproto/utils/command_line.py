@@ -80,10 +80,23 @@ def config_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def explainer_parser(description: str) -> argparse.ArgumentParser:
-    """Return a parser with what the tools that show prototypes have in common beside that."""
+def checkpoint_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser that takes a checkpoint beside that."""
     parser = config_parser(description)
     parser.add_argument('checkpoint', help='checkpoint file')
+    return parser
+
+
+def editor_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser of a tool that changes a checkpoint and saves it anew."""
+    parser = checkpoint_parser(description)
+    parser.add_argument('--out', required=True, metavar='NEW', help='where to save it')
+    return parser
+
+
+def explainer_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser with what the tools that show prototypes have in common."""
+    parser = checkpoint_parser(description)
     parser.add_argument(
         '--prototypes',
         metavar='DIR',

@@ -13,6 +13,7 @@ from mmproto.engine.push_record import (
     epoch_folders,
     push_record,
 )
+from mmproto.models import ProtoPNetHead
 
 NAMES = SimpleNamespace(metainfo=dict(classes=('wren', 'robin', 'owl')))
 # (class, image, row, column, distance) of each prototype
@@ -32,12 +33,11 @@ CERTIFICATE = PushCertificate(8, 6, certified=4, by_moves=1, by_theorem=0, assum
 @pytest.fixture
 def record():
     label, image, row, column, distance = zip(*PROTOTYPES)
-    head = SimpleNamespace(
-        prototype_class=torch.tensor(label),
-        prototype_image=torch.tensor(image),
-        prototype_location=torch.tensor([row, column]).T,
-        prototype_distance=torch.tensor(distance),
-    )
+    head = ProtoPNetHead(3, prototypes_per_class=None, num_prototypes=len(PROTOTYPES))
+    head.prototype_class.copy_(torch.tensor(label))
+    head.prototype_image.copy_(torch.tensor(image))
+    head.prototype_location.copy_(torch.tensor([row, column]).T)
+    head.prototype_distance.copy_(torch.tensor(distance))
     return push_record(
         head,
         NAMES,

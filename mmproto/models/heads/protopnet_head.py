@@ -120,6 +120,11 @@ class ProtoPNetHead(ClsHead):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     @property
+    def prototype_patches(self) -> Tensor:
+        """Patch that each prototype comes from: image in the push set, row and column (P, 3)."""
+        return torch.cat([self.prototype_image[:, None], self.prototype_location], dim=1)
+
+    @property
     def prototype_names(self) -> list[str]:
         """The prototypes' names, '' for none."""
         return decode_names(self.prototype_name)
