@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from functools import partial
 
 import pytest
 import torch
@@ -13,8 +13,8 @@ import torch
 from mmproto.datasets.birds import make_birds
 from mmproto.errors import InputError
 from mmproto.utils.command_line import config_parser, load_config
+from tests.command import ROOT, run_command
 
-ROOT = Path(__file__).parents[2]
 CONFIG = 'configs/protopnet/resnet10t_birds.py'
 QUICK = [
     '--cfg-options',
@@ -34,19 +34,7 @@ def birds(tmp_path_factory):
 def run(birds):
     """Runs a command in the repository; gives what it printed, and its exit status."""
 
-    def run(*command, launcher=(sys.executable,)):
-        path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
-        done = subprocess.run(
-            [*launcher, *map(str, command)],
-            cwd=ROOT,
-            env={**os.environ, 'DATA_ROOT': str(birds), 'PATH': path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    return run
+    return partial(run_command, DATA_ROOT=str(birds))
 
 
 @pytest.mark.slow

@@ -1,10 +1,6 @@
 """tools/edit.py, run as a user runs it, on rendered birds."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +8,7 @@ from mmpretrain import get_model
 
 from mmproto.apis.classifier import load_classifier
 from mmproto.models.heads.fingerprint import fingerprint
+from tests.command import run_command
 from tests.pushed_birds import (
     CONFIG,
     WICKED,
@@ -21,7 +18,6 @@ from tests.pushed_birds import (
 )
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope='module')
@@ -35,22 +31,8 @@ def checkpoint(config, tmp_path_factory):
 @pytest.fixture
 def run(birds, tmp_path):
     def run(tool, *arguments):
-        done = subprocess.run(
-            [
-                sys.executable,
-                f'tools/{tool}.py',
-                CONFIG,
-                *arguments,
-                '--work-dir',
-                tmp_path / 'work',
-            ],
-            cwd=ROOT,
-            env={**os.environ, 'DATA_ROOT': str(birds)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
+        command = (f'tools/{tool}.py', CONFIG, *arguments, '--work-dir', tmp_path / 'work')
+        return run_command(*command, DATA_ROOT=str(birds))
 
     return run
 

@@ -1,9 +1,6 @@
 """From a folder of X-ray-like images to a tested model, by the commands of docs/your_data.md."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +9,8 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
+from tests.command import run_command
+
 CONFIG = 'configs/protopnet/resnet34_folder.py'
 COMMON = [
     '--cfg-options',
@@ -77,15 +75,7 @@ def x_rays(tmp_path_factory):
 
 
 def run(*command, **env):
-    done = subprocess.run(
-        [sys.executable, *map(str, command)],
-        cwd=ROOT,
-        env={**os.environ, 'SCALE': '96x64', **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    return run_command(*command, **{'SCALE': '96x64', **env})
 
 
 @pytest.mark.slow

@@ -1,9 +1,6 @@
 """The command line that prunes, on one process and on two, on rendered birds."""
 
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +8,7 @@ from mmpretrain import get_model
 
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.visualization.prototype_images import SavedImages
+from tests.command import run_command
 from tests.pushed_birds import (
     CONFIG,
     birds_fixture,  # noqa: F401
@@ -18,7 +16,6 @@ from tests.pushed_birds import (
     push_and_save,
 )
 
-ROOT = Path(__file__).parents[2]
 TWO_PROCESSES = [
     '-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port', '29653'
 ]  # fmt: skip
@@ -32,19 +29,12 @@ def checkpoint(config, tmp_path_factory):
 
 def prune(birds, checkpoint, out, *options, launcher=()):
     """Runs the command; gives what it printed, and the state that it saved."""
-    done = subprocess.run(
-        [
-            *(sys.executable, *launcher, 'tools/prune.py', CONFIG, checkpoint, '--out', out),
-            *('--work-dir', out.parent / 'work', *options),
-        ],
-        cwd=ROOT,
-        env={**os.environ, 'DATA_ROOT': str(birds)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    text = done.stdout + done.stderr
-    assert done.returncode == 0, text
+    command = ('tools/prune.py', CONFIG, checkpoint, '--out', out, *options)
+    code, text = run_command(
+        *command, '--work-dir', out.parent / 'work',
+        launcher=(sys.executable, *launcher), DATA_ROOT=str(birds),
+    )  # fmt: skip
+    assert code == 0, text
     return text, torch.load(out)['state_dict']
 
 

@@ -2,10 +2,7 @@
 
 import copy
 import json
-import os
 import re
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -36,6 +33,7 @@ from tests.browser import (
     sideways,
     wait,
 )
+from tests.command import run_command
 from tests.pushed_birds import (
     CONFIG,
     WICKED,
@@ -204,12 +202,9 @@ def test_the_page_says_what_the_edited_checkpoint_does(opened, birds, checkpoint
     confusion, file = said_confusion(opened), saved(opened, tmp_path)
 
     def run(tool, *arguments):
-        subprocess.run(
-            [sys.executable, f'tools/{tool}.py', CONFIG, *arguments, '--work-dir', tmp_path],
-            cwd=CONFIG.parents[2],
-            env={**os.environ, 'DATA_ROOT': str(birds)},
-            check=True,
-        )
+        command = (f'tools/{tool}.py', CONFIG, *arguments, '--work-dir', tmp_path)
+        code, text = run_command(*command, DATA_ROOT=str(birds))
+        assert code == 0, text
 
     edited, metrics = tmp_path / 'edited.pth', tmp_path / 'metrics.json'
     # The checkpoint's first classes are renamed, and the data's are not: no class is to be checked.
