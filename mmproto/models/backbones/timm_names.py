@@ -1,6 +1,8 @@
 """Checks the name of a timm backbone before anything is built."""
 
 import difflib
+import re
+from collections import Counter
 from pathlib import Path
 
 import timm
@@ -9,6 +11,11 @@ from mmengine.config import Config
 from mmproto.errors import InputError
 
 NEAREST = 5
+ALIKE = 0.7  # 'resnet35' and 'resnet34' 1.38, names that have nothing in common below 0.6
+# How torchvision, torch hub and papers shorten timm's words: ViT-B/16, swin_t, vits14.
+SIZES = dict(t='tiny', s='small', b='base', l='large', h='huge', g='giant')
+SIZED = re.compile(r'\b((?:\w*_)?(?:vit|deit|beit|swin))([tsblhg])(?![a-z])')
+WORD = re.compile(r'v\d+|[a-z]+?(?=v\d)|[a-z]+|\d+')
 
 
 def check_backbone(cfg: Config) -> None:
@@ -42,16 +49,42 @@ def check_timm_name(name: str) -> None:
         return
     architecture, _, tag = name.partition('.')
     if not timm.is_model(architecture):
-        known = timm.list_models()
-        near = [model for model in known if model.startswith(architecture)]
-        near += difflib.get_close_matches(architecture, known, NEAREST, cutoff=0.5)
         raise InputError(
             f'model.backbone.model_name={name!r} is no model of timm; nearest: '
-            f'{", ".join(list(dict.fromkeys(near))[:NEAREST]) or "see timm.list_models()"}'
+            f'{", ".join(nearest_names(name)) or "see timm.list_models()"}'
         )
     tags = timm.list_pretrained(f'{architecture}.*')
     if tag and name not in tags:
+        tags.sort(key=lambda known: _likeness(name, known), reverse=True)
         raise InputError(
             f'model.backbone.model_name={name!r}: timm has no weights {tag!r} for '
             f'{architecture}, but {", ".join(tags) or "none"}'
         )
+
+
+def nearest_names(name: str) -> list[str]:
+    """Return timm's names that are most like a name, the most alike first, at most five.
+
+    Names are compared by their words in any order, as other libraries write them, then by their
+    letters: ``dinov2_vits14`` is ``vit_small_patch14_dinov2``, ``vit_b_16`` is
+    ``vit_base_patch16_224``, ``resnet50_a1_in1k`` is ``resnet50.a1_in1k``.
+    """
+    words = sorted(_words(name))
+    known = timm.list_models()
+    known += [one for one in timm.list_pretrained() if sorted(_words(one)) == words]
+    likeness = {one: _likeness(name, one) for one in known}
+    alike = [one for one in known if likeness[one] >= ALIKE]
+    return sorted(alike, key=lambda one: (-likeness[one], len(one)))[:NEAREST]
+
+
+def _likeness(name: str, known: str) -> float:
+    """Share of common words plus share of common letters in order, 0 to 2."""
+    ours, theirs = Counter(_words(name)), Counter(_words(known))
+    common = 2 * (ours & theirs).total() / max(1, ours.total() + theirs.total())
+    return common + difflib.SequenceMatcher(None, name.lower(), known).ratio()
+
+
+def _words(name: str) -> list[str]:
+    """Split a name: 'dinov2_vits14' into dino, v2, vit, small, 14."""
+    spaced = SIZED.sub(r'\1 \2', name.lower())
+    return [SIZES.get(word, word) for word in WORD.findall(spaced)]

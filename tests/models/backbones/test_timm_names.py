@@ -16,6 +16,13 @@ def test_every_model_of_timm_is_known():
 @pytest.mark.parametrize(
     ('name', 'message'),
     [
+        ('dinov2_vits14', r'nearest: vit_small_patch14_dinov2,'),
+        ('vit_b_16', r'nearest: vit_base_patch16_224,'),
+        ('ViT-B/16', r'nearest: vit_base_patch16_224,'),
+        ('efficientnet_v2_s', r'nearest: efficientnetv2_s,'),
+        ('resnet_50', r'nearest: resnet50,'),
+        ('resnet50_a1_in1k', r'nearest: resnet50\.a1_in1k,'),
+        ('resnet34.tv_in1K', r'for resnet34, but resnet34\.tv_in1k,'),
         ('resnet35', r"model_name='resnet35' is no model of timm; nearest: .*resnet34"),
         ('convnext_tin', 'nearest: convnext_tiny'),
         ('qqqq', r'see timm\.list_models\(\)'),
