@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmpretrain.apis import ModelHub
 from mmpretrain.registry import MODELS
 from PIL import Image
 
@@ -23,6 +24,7 @@ TABLE = [
     *(f'{backbone}_cub_full.py' for backbone in ('vgg19', 'densenet121', 'densenet161')),
     *(f'{backbone}_cars.py' for backbone in ('vgg19', 'resnet34', 'densenet121')),
 ]
+MMPRETRAIN = 'protopnet/resnet50_mmpretrain_folder.py'
 NUM_CLASSES = dict(cub=200, cub_full=200, cars=196, birds=12)
 
 
@@ -77,7 +79,18 @@ def test_images_of_ones_own_say_how_many_classes_there_are(leaf, tmp_path):
         assert part.pipeline[0].type == 'LoadPicture'
 
 
-@pytest.mark.parametrize('leaf', LEAVES)
+def test_a_backbone_of_mmpretrain_has_the_weights_of_its_zoo():
+    cfg = load(MMPRETRAIN)
+    model = MODELS.build(cfg.model)  # weights are fetched when training starts, not here
+    assert model.neck.add_on_layers[0].in_channels == 2048
+    feats = model.extract_feat(torch.zeros(1, 3, 64, 64))
+    assert feats[-1].shape == (1, 128, 2, 2)
+    init = cfg.model.backbone.init_cfg
+    assert init.checkpoint == ModelHub.get('resnet50_8xb32_in1k').weights
+    assert init.prefix == 'backbone'
+
+
+@pytest.mark.parametrize('leaf', [leaf for leaf in LEAVES if leaf != MMPRETRAIN])
 def test_the_model_builds_and_its_parts_agree(leaf):
     cfg = load(leaf)
     cfg.model.backbone.pretrained = False
