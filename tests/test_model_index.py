@@ -111,7 +111,14 @@ def test_a_wheel_has_its_configs_without_the_repository(tmp_path):
         ignored = shutil.ignore_patterns('__pycache__')
         shutil.copytree(ROOT / folder, source / folder, ignore=ignored)
     (source / 'docs').mkdir()
-    for file in ('setup.py', 'pyproject.toml', 'LICENSE', 'docs/pypi.md', 'model-index.yml'):
+    for file in (
+        'mmproto_command.py',
+        'setup.py',
+        'pyproject.toml',
+        'LICENSE',
+        'docs/pypi.md',
+        'model-index.yml',
+    ):
         shutil.copy(ROOT / file, source / file)
 
     def python(*arguments, **environment):
@@ -144,4 +151,10 @@ def test_a_wheel_has_its_configs_without_the_repository(tmp_path):
     }
     assert (site / 'mmproto' / 'py.typed').is_file()
     check_metadata(next(site.glob('mmproto-*.dist-info')))
+    command = ('-m', 'mmproto_command')
+    assert 'Train a ProtoPNet' in python(*command, '--help', PYTHONPATH=str(site))
+    assert (site / 'bin' / 'mmproto').is_file()
+    options = 'from mmproto.utils.command_line import config_file as f; print(f("{}"))'
+    found = python('-c', options.format('protopnet/vgg19_cub.py'), PYTHONPATH=str(site))
+    assert found.split()[-1] == str(mim / 'configs' / 'protopnet' / 'vgg19_cub.py')
     assert 'usage' in python(mim / 'tools' / 'test.py', '--help', PYTHONPATH=str(site))

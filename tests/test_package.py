@@ -1,6 +1,7 @@
 """What ``import mmproto`` needs and loads, and what the package says that it needs."""
 
 import ast
+import re
 import subprocess
 import sys
 from importlib.metadata import PathDistribution
@@ -62,6 +63,36 @@ def test_a_part_that_needs_mmpretrain_says_what_to_type(line):
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith('ImportError: mmproto.')
     assert TYPE_THIS in done.stderr.splitlines()[-1]
+    assert 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize('name', ['train', 'test', 'push', 'explain', 'report', 'fit_last_layer'])
+def test_a_tool_without_mmpretrain_says_what_to_type(name):
+    run = f'runpy.run_path("tools/{name}.py", run_name="__main__")'
+    done = python('import runpy', run, without=MMPRETRAIN[:-1])
+    assert TYPE_THIS in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_command_lists_every_tool_without_torch():
+    done = python(
+        'import mmproto_command',
+        'sys.argv[1:] = ["--help"]',
+        'mmproto_command.main()',
+        'assert "torch" not in {name for name, module in sys.modules.items() if module}',
+        without=['torch', *MMPRETRAIN],
+    )
+    assert done.returncode == 0, done.stderr
+    lines = dict(re.findall(r'^  (\w+) +(.*\.)$', done.stdout, re.MULTILINE))
+    assert {*lines} == {file.stem for file in (ROOT / 'tools').glob('*.py')}
+
+
+def test_the_command_runs_a_tool():
+    run = ['import mmproto_command', 'mmproto_command.main()']
+    done = python('sys.argv[1:] = ["train", "no.py"]', *run)
+    assert done.stderr.startswith('error: there is no config file no.py')
+    done = python('sys.argv[1:] = ["trian"]', *run)
+    assert done.stderr.startswith('error: trian is no tool of mmproto')
 
 
 def test_a_missing_mmcv_is_named_with_the_command_to_type():

@@ -4,12 +4,11 @@
 import json
 from pathlib import Path
 
-from mmengine.dist import is_main_process
-
 from mmproto.apis.certify import certify_checkpoints
 from mmproto.utils.command_line import (
     config_parser,
     existing_checkpoint,
+    is_main_process,
     load_config,
     one_line_errors,
 )

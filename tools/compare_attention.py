@@ -9,7 +9,6 @@ import argparse
 from pathlib import Path
 
 import torch
-from mmengine.device import get_device
 
 from mmproto.apis.classifier import load_classifier
 from mmproto.apis.compare_attention import check_comparison, compare_attention
@@ -17,6 +16,7 @@ from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.utils.command_line import (
     existing_checkpoint,
     explainer_parser,
+    get_device,
     load_config,
     one_line_errors,
 )

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 PROTOPNET = 'configs/protopnet/resnet10t_birds.py'
 BASELINE = 'configs/baseline/resnet10t_birds.py'
 SHORT = {
@@ -33,10 +34,10 @@ def parse_args():
     return parser.parse_args()
 
 
-def run(environment, *command):
+def run(environment, tool, *arguments):
     """Run one of the tools, showing the command as a person would type it."""
-    print(f'\n$ {shlex.join(command)}', flush=True)
-    subprocess.run([sys.executable, *command], check=True, env=environment)
+    print(f'\n$ {shlex.join([tool, *arguments])}', flush=True)
+    subprocess.run([sys.executable, ROOT / tool, *arguments], check=True, env=environment)
 
 
 def train_and_test(environment, out, config, settings):

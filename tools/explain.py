@@ -4,13 +4,13 @@
 import sys
 
 import torch
-from mmengine.device import get_device
 
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.explanation.attribution import ATTRIBUTIONS, find_attribution
 from mmproto.utils.command_line import (
     existing_checkpoint,
     explainer_parser,
+    get_device,
     load_config,
     one_line_errors,
     positive,

@@ -3,13 +3,12 @@
 
 from pathlib import Path
 
-from mmengine.dist import is_main_process
-
 from mmproto.apis.checkpoint_editor import CheckpointEditor
 from mmproto.apis.last_layer import fit_along_path, last_layer_solver, watch_own_class_points
 from mmproto.utils.command_line import (
     editor_parser,
     existing_checkpoint,
+    is_main_process,
     load_config,
     one_line_errors,
 )

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Draws a small bird data set in CUB-200-2011's layout."""
+"""Draw a small bird data set in CUB-200-2011's layout."""
 
 from __future__ import annotations
 

@@ -4,13 +4,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-from mmengine.dist import is_main_process
-
 from mmproto.apis.checkpoint_editor import CheckpointEditor
 from mmproto.engine.push import watched_push
 from mmproto.utils.command_line import (
     editor_parser,
     existing_checkpoint,
+    is_main_process,
     load_config,
     one_line_errors,
 )

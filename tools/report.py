@@ -4,7 +4,6 @@
 from pathlib import Path
 
 import torch
-from mmengine.device import get_device
 
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse, data_sets
@@ -12,6 +11,7 @@ from mmproto.explanation.attribution import ATTRIBUTIONS, check_attribution
 from mmproto.utils.command_line import (
     existing_checkpoint,
     explainer_parser,
+    get_device,
     load_config,
     one_line_errors,
     positive,

@@ -1,41 +1,84 @@
 #!/usr/bin/env python
 """Test a ProtoPNet, or any other classifier of MMPretrain, on the config's test set."""
 
-import mmengine
-from mmengine.runner import Runner
-
 from mmproto.apis.classifier import own_checkpoint, without_pretrained
+from mmproto.apis.testing import augment, dump_predictions, output_item, show, write_metrics
+from mmproto.engine.runner import build_runner
+from mmproto.errors import InputError
 from mmproto.utils.command_line import (
     checkpoint_parser,
     existing_checkpoint,
     load_config,
+    need_gpu,
     one_line_errors,
+    positive,
 )
 
 
 def parse_args():
     parser = checkpoint_parser(__doc__)
-    parser.add_argument('--out', metavar='FILE.json', help='write the metrics to a file')
-    parser.add_argument('--dump', metavar='FILE.pkl', help='write the predictions to a file')
+    parser.add_argument(
+        '--out',
+        action='append',
+        default=[],
+        metavar='FILE',
+        help='write to a file: the predictions to FILE.pkl, the metrics to FILE.json; may be given '
+        'once for each',
+    )
+    parser.add_argument(
+        '--out-item', choices=['metrics', 'pred'], help='what to write, whatever the file is called'
+    )
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help="average the scores of several views of each image: the config's tta_pipeline and "
+        'tta_model, or the image and its mirror image',
+    )
+    parser.add_argument('--amp', action='store_true', help='test with mixed precision (GPU)')
+    parser.add_argument('--show', action='store_true', help='show the predictions in a window')
+    parser.add_argument('--show-dir', metavar='DIR', help='save images with the predictions')
+    parser.add_argument(
+        '--interval',
+        type=positive,
+        default=1,
+        metavar='N',
+        help='show or save every Nth image (default 1)',
+    )
+    parser.add_argument(
+        '--wait-time',
+        type=float,
+        default=2,
+        metavar='SECONDS',
+        help='how long a window stays (default 2)',
+    )
     return parser.parse_args()
 
 
 def main():
     args = parse_args()
+    if args.out_item and not args.out:
+        raise InputError(f'--out-item {args.out_item}: name the file by --out')
+    if args.tta and (args.show or args.show_dir):
+        raise InputError('--tta has several views of an image, none to show: leave out one of them')
+    items = {file: output_item(file, args.out_item) for file in args.out}
     cfg = load_config(args)
     file = existing_checkpoint(args.checkpoint)
-    if args.dump:
-        evaluator = cfg.test_evaluator
-        evaluators = evaluator if isinstance(evaluator, list) else [evaluator]
-        cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
+    if args.amp:
+        need_gpu('--amp')
+        cfg.test_cfg.fp16 = True
+    if args.show or args.show_dir:
+        show(cfg, args.show, args.show_dir, args.interval, args.wait_time)
     cfg.load_from = None
     without_pretrained(cfg)
-    runner = Runner.from_cfg(cfg)
+    if args.tta:
+        augment(cfg)
+    dump_predictions(cfg, [file for file, item in items.items() if item == 'pred'])
+    runner = build_runner(cfg)
     with own_checkpoint(cfg, file):
         runner.load_checkpoint(file, strict=True)
     metrics = runner.test()
-    if args.out and runner.rank == 0:
-        mmengine.dump(metrics, args.out)
+    if runner.rank == 0:
+        write_metrics(metrics, [file for file, item in items.items() if item == 'metrics'])
 
 
 if __name__ == '__main__':

@@ -4,12 +4,16 @@
 import argparse
 
 import mmengine
-from mmengine.config import DictAction
 from mmengine.dist import init_dist, is_distributed
 
 from mmproto.apis.ensemble import load_member, predict_ensemble
 from mmproto.errors import InputError
-from mmproto.utils.command_line import existing_checkpoint, load_config, one_line_errors
+from mmproto.utils.command_line import (
+    add_run_options,
+    existing_checkpoint,
+    load_config,
+    one_line_errors,
+)
 
 
 def parse_args():
@@ -21,20 +25,7 @@ def parse_args():
         help='config file and checkpoint file of each network',
     )
     parser.add_argument('--out', metavar='FILE.json', help='write the accuracies to a file')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings that override every config, e.g. test_dataloader.num_workers=2',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='job launcher',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    add_run_options(parser)
     return parser.parse_args()
 
 
@@ -44,11 +35,7 @@ def load_configs(paths, args):
     cfgs = [
         load_config(
             argparse.Namespace(
-                config=path,
-                cfg_options=args.cfg_options,
-                work_dir=None,
-                launcher=launcher,
-                local_rank=args.local_rank,
+                **{**vars(args), 'config': path, 'work_dir': None, 'launcher': launcher}
             )
         )
         for path, launcher in zip(paths, launchers)

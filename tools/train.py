@@ -1,14 +1,12 @@
 #!/usr/bin/env python
 """Train a ProtoPNet: warm, joint, push, last layer, as the config's schedule says."""
 
-from mmengine.device import get_device
-from mmengine.runner import Runner
-
-from mmproto.errors import InputError
+from mmproto.engine.runner import build_runner
 from mmproto.utils.command_line import (
     config_parser,
     existing_checkpoint,
     load_config,
+    need_gpu,
     one_line_errors,
 )
 
@@ -38,8 +36,7 @@ def main():
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
-        if get_device() == 'cpu':
-            raise InputError('--amp needs a GPU: leave it out on a CPU')
+        need_gpu('--amp')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:
@@ -47,7 +44,7 @@ def main():
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else existing_checkpoint(args.resume)
-    Runner.from_cfg(cfg).train()
+    build_runner(cfg).train()
 
 
 if __name__ == '__main__':

@@ -25,6 +25,7 @@ env_cfg = dict(
 find_unused_parameters = True
 
 visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
+log_processor = dict(type='ShortLogProcessor')
 log_level = 'INFO'
 load_from = None
 resume = False

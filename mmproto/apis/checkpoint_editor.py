@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.runner import Runner, save_checkpoint
+from mmengine.runner import save_checkpoint
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmpretrain.registry import TASK_UTILS
 from torch.utils.data import DataLoader
@@ -19,6 +19,7 @@ from mmproto.apis.classifier import (
     without_pretrained,
 )
 from mmproto.engine.push_dataloader import build_push_dataloader
+from mmproto.engine.runner import build_runner
 from mmproto.engine.validation import validate
 from mmproto.models import ProtoPNet, unwrap_model
 from mmproto.utils.files import whole_file
@@ -54,7 +55,7 @@ class CheckpointEditor:
     def __init__(self, cfg: Config, checkpoint: str) -> None:
         cfg.custom_hooks = []
         without_pretrained(cfg)
-        self.runner = Runner.from_cfg(cfg)
+        self.runner = build_runner(cfg)
         with own_checkpoint(cfg, checkpoint):
             loaded = self.runner.load_checkpoint(checkpoint, strict=True)
         self.meta: dict[str, Any] = loaded.get('meta', {})

@@ -4,6 +4,7 @@ from mmproto.engine.hooks import (
     SolverHook,
     StagedParamSchedulerHook,
 )
+from mmproto.engine.log_processor import ShortLogProcessor
 from mmproto.engine.loop import StagedTrainLoop
 from mmproto.engine.optimizers import ProtoPNetOptimWrapperConstructor, StagedOptimWrapper
 from mmproto.engine.paper_schedule import PaperSchedule
@@ -18,6 +19,7 @@ __all__ = [
     'PrototypePushHook',
     'PushedCheckpointHook',
     'Schedule',
+    'ShortLogProcessor',
     'SolverHook',
     'SparseLastLayer',
     'Stage',

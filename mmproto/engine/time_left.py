@@ -40,6 +40,13 @@ class TimeLeft:
             return None
         return sum(self._estimate(later) for later in range(epoch, self.schedule.total_epochs))
 
+    def left_now(self, epoch: int, now: float) -> float | None:
+        """Like ``left`` for an epoch that is on, less what has passed of it; never negative."""
+        left = self.left(epoch)
+        if left is None or self.started is None:
+            return None
+        return max(left - (now - self.started), 0.0)
+
     def untimed(self, epoch: int) -> list[str]:
         """Return the stages from an epoch to the end that were not timed yet, and 'push'."""
         kinds = [self._kind(later) for later in range(epoch, self.schedule.total_epochs)]

@@ -7,13 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.device import get_device
+from mmengine.dist import is_main_process
 
 from mmproto.errors import InputError
+from mmproto.model_index import index_root
 from mmproto.models.backbones.timm_names import check_backbone
+from mmproto.utils.option_names import check_names
+
+# Tools take MMEngine's own from here: where it is missing, mmproto says what to install.
+__all__ = ['get_device', 'is_main_process']
 
 # Settings that other settings follow from, and the variables that the config files read them by.
 DERIVED = dict(data_root='DATA_ROOT', scale='SCALE')
@@ -55,13 +63,26 @@ def one_line_errors() -> Iterator[None]:
             'pretrained_cfg_overlay=dict(file=FILE) in model.backbone, or set '
             'model.backbone.pretrained=False'
         )
+    except URLError as error:
+        sys.exit(
+            f'error: a checkpoint cannot be downloaded ({error.reason}): give a file instead, such '
+            'as model.backbone.init_cfg.checkpoint=FILE'
+        )
 
 
 def config_parser(description: str) -> argparse.ArgumentParser:
     """Return a parser with the arguments that MMPretrain's tools have in common."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        'config', help="config file, or the name of one of mmproto's: protopnet/vgg19_cub.py"
+    )
     parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    add_run_options(parser)
+    return parser
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how a config is run to the arguments."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -77,7 +98,14 @@ def config_parser(description: str) -> argparse.ArgumentParser:
         help='job launcher',
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
-    return parser
+    parser.add_argument(
+        '--no-pin-memory', action='store_true', help='no pinned memory in any data loader'
+    )
+    parser.add_argument(
+        '--no-persistent-workers',
+        action='store_true',
+        help="let the data loaders' workers end after each epoch",
+    )
 
 
 def checkpoint_parser(description: str) -> argparse.ArgumentParser:
@@ -118,9 +146,7 @@ def load_config(args: argparse.Namespace) -> Config:
     Raises:
         InputError: If there is no such file, or its backbone does not exist.
     """
-    if not Path(args.config).is_file():
-        raise InputError(f'there is no config file {args.config}')
-    cfg = _read_config(args.config, args.cfg_options or {})
+    cfg = _read_config(config_file(args.config), args.cfg_options or {})
     check_backbone(cfg)
     if cfg.get('load_from'):
         existing_checkpoint(cfg.load_from)
@@ -129,8 +155,29 @@ def load_config(args: argparse.Namespace) -> Config:
     for name in LOADERS:
         if cfg.get(name) is not None:
             cfg[name] = _loader_config(cfg[name])
+            if args.no_pin_memory:
+                cfg[name].pin_memory = False
+            if args.no_persistent_workers:
+                cfg[name].persistent_workers = False
     _set_up_processes(cfg, args)
     return cfg
+
+
+def config_file(name: str) -> str:
+    """Return the config file of this name, in the working directory or among mmproto's own.
+
+    Raises:
+        InputError: If there is none.
+    """
+    root = index_root()
+    folders = [root, root / 'configs'] if root else []
+    files = [Path(name), *(folder / name for folder in folders)]
+    found = next((file for file in files if file.is_file()), None)
+    if found is None:
+        raise InputError(
+            f'there is no config file {name}' + (f', here or in {root / "configs"}' if root else '')
+        )
+    return str(found)
 
 
 def _read_config(file: str, options: dict) -> Config:
@@ -151,7 +198,9 @@ def _read_config(file: str, options: dict) -> Config:
                 f'--cfg-options {name}={value}: {file} does not read it; set what it stands for '
                 'in each loader instead, such as test_dataloader.dataset'
             )
-    cfg.merge_from_dict({name: value for name, value in options.items() if name not in derived})
+    others = {name: value for name, value in options.items() if name not in derived}
+    check_names(cfg.to_dict(), others)
+    cfg.merge_from_dict(others)
     return cfg
 
 
@@ -181,6 +230,12 @@ def _set_up_processes(cfg: Config, args: argparse.Namespace) -> None:
         broadcast_buffers=False,
         find_unused_parameters=True,
     )
+
+
+def need_gpu(option: str) -> None:
+    """Raise an InputError for an option that does nothing good on a CPU, if there is only that."""
+    if get_device() == 'cpu':
+        raise InputError(f'{option} needs a GPU: leave it out on a CPU')
 
 
 def existing_checkpoint(path: str) -> str:

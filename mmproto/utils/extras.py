@@ -3,6 +3,7 @@
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
+from types import TracebackType
 
 from mmproto.errors import InputError
 
@@ -29,18 +30,31 @@ def need(extra: str, *packages: str) -> None:
         )
 
 
+class MissingMMPretrainError(ImportError):
+    """A part that needs MMPretrain was imported without it."""
+
+
 class _RequireMMPretrain(MetaPathFinder):
     """Answers an import of our modules that need MMPretrain with what to type."""
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
         """Refuse those modules, leave all others to Python."""
         if fullname.startswith('mmproto.') and not fullname.startswith('mmproto.functional'):
-            raise ImportError(f'{fullname} needs MMPretrain: {MMPRETRAIN}', name=fullname)
+            raise MissingMMPretrainError(f'{fullname} needs MMPretrain: {MMPRETRAIN}')
 
 
 def require_mmpretrain() -> None:
     """Say what to type, not what is missing first, when a part that needs MMPretrain is imported.
 
-    For a Python without MMPretrain.
+    For a Python without MMPretrain. A program that ends by it shows that line alone.
     """
     sys.meta_path.insert(0, _RequireMMPretrain())
+    shown = sys.excepthook
+
+    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, MissingMMPretrainError):
+            print(f'ImportError: {error}', file=sys.stderr)
+        else:
+            shown(kind, error, trace)
+
+    sys.excepthook = show

@@ -82,6 +82,13 @@ def test_words(seconds, words):
     assert timed([0, seconds], schedule=schedule).in_words(1) == words
 
 
+def test_what_is_left_of_an_epoch_that_is_on():
+    schedule = Schedule((Phase('joint', 3, push=True),))
+    assert timed([0], schedule=schedule).left_now(0, now=50) is None
+    time_left = timed([0, 100], schedule=schedule)
+    assert [time_left.left_now(1, now) for now in (100, 130, 400)] == [200, 170, 0]
+
+
 @pytest.mark.slow
 def test_a_training_says_it(tmp_path):
     Runner.from_cfg(train_config(tmp_path, log_level='INFO')).train()

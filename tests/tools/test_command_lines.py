@@ -2,17 +2,22 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
+import mmengine
+import mmpretrain
 import pytest
 import torch
 
 from mmproto.datasets.birds import make_birds
 from mmproto.errors import InputError
-from mmproto.utils.command_line import config_parser, load_config
+from mmproto.utils import command_line
+from mmproto.utils.command_line import config_file, config_parser, load_config
 from tests.command import ROOT, run_command
 
 CONFIG = 'configs/protopnet/resnet10t_birds.py'
@@ -37,12 +42,32 @@ def run(birds):
     return partial(run_command, DATA_ROOT=str(birds))
 
 
+def check_log(work_dir, text):
+    """What a training shows is short; its log file and its JSON have everything."""
+    assert 'System environment' not in text
+    assert 'Config:' not in text
+    (log,) = work_dir.glob('2*/2*.log')
+    assert 'System environment' in log.read_text()
+    assert 'Config:' in log.read_text()
+    lines = [line for line in text.splitlines() if 'Epoch(train)' in line]
+    assert len(lines) == 3
+    for line in lines:
+        assert len(line) < 190
+        assert re.search(r'\]  lr: 0.001 0.003 0.003  eta: \S+  time: ', line)  # nothing frozen
+        assert re.search(r'loss: \S+ \(cls .*, cluster .*, separation .*, l1 [\d.]+\)$', line)
+    (scalars,) = work_dir.glob('2*/vis_data/2*.json')
+    first = json.loads(scalars.read_text().splitlines()[0])
+    assert (first['backbone.lr'], first['last_layer.lr']) == (0.001, 0)
+    assert first['loss_cls'] > 0
+
+
 @pytest.mark.slow
 def test_train_resume_test_and_push(run, tmp_path):
     work_dir = tmp_path / 'work'
     code, text = run('tools/train.py', CONFIG, '--work-dir', work_dir, *QUICK)
     assert code == 0, text
     assert 'Push: 60 prototypes moved' in text
+    check_log(work_dir, text)
     assert {path.name for path in work_dir.glob('epoch_*.pth')} == {
         f'epoch_{epoch}.pth' for epoch in (1, 2, 3)
     }
@@ -68,11 +93,27 @@ def test_train_resume_test_and_push(run, tmp_path):
     out, dump = tmp_path / 'metrics.json', tmp_path / 'predictions.pkl'
     code, text = run(
         'tools/test.py', CONFIG, work_dir / 'epoch_3.pth', '--work-dir', work_dir,
-        '--out', out, '--dump', dump,
+        '--out', out, '--out', dump,
     )  # fmt: skip
     assert code == 0, text
     assert 0 <= json.loads(out.read_text())['accuracy/top1'] <= 100
-    assert dump.is_file()
+    assert len(mmengine.load(dump)) == 12
+    assert dump.stat().st_size < 12 * 8000
+    averaged = tmp_path / 'averaged.pkl'
+    code, text = run(
+        'tools/test.py', CONFIG, work_dir / 'epoch_3.pth', '--work-dir', work_dir, '--tta',
+        '--out', averaged, '--no-pin-memory', '--no-persistent-workers',
+    )  # fmt: skip
+    assert code == 0, text
+    one, two = (mmengine.load(file)[0]['pred_score'] for file in (dump, averaged))
+    assert two.sum() == pytest.approx(1, abs=1e-5)
+    assert not torch.allclose(one, two, atol=1e-6)
+    code, text = run(
+        'tools/test.py', CONFIG, work_dir / 'epoch_3.pth', '--work-dir', work_dir,
+        '--show-dir', tmp_path / 'shown', '--interval', '5',
+    )  # fmt: skip
+    assert code == 0, text
+    assert len(list((tmp_path / 'shown').glob('*.png'))) == 3
 
     new = tmp_path / 'new.pth'
     code, text = run(
@@ -141,7 +182,14 @@ def test_another_backbone_is_one_setting(run, tmp_path):
 @pytest.mark.parametrize(
     ('command', 'message'),
     [
-        (['tools/train.py', 'no.py'], 'error: there is no config file no.py'),
+        (['tools/train.py', 'no.py'], 'error: there is no config file no.py, here or in'),
+        (
+            ['tools/train.py', CONFIG, '--cfg-options', 'optim_wrapper.schedul.epochs=3'],
+            'did you mean optim_wrapper.schedule.epochs?',
+        ),
+        (['tools/test.py', CONFIG, 'x', '--out', 'a.txt'], '--out a.txt: name a .pkl'),
+        (['tools/test.py', CONFIG, 'x', '--out-item', 'pred'], 'name the file by --out'),
+        (['tools/test.py', CONFIG, 'x', '--tta', '--show'], 'leave out one of them'),
         (['tools/test.py', CONFIG, 'no.pth'], 'error: there is no checkpoint no.pth'),
         (['tools/push.py', CONFIG, 'no.pth', '--out', 'no/new.pth'], 'give a file in a folder'),
         (['tools/certify.py', CONFIG, 'no.pth', 'no.pth'], 'error: there is no checkpoint no.pth'),
@@ -198,6 +246,34 @@ def test_every_command_has_help():
         assert done.returncode == 0, tool
         assert done.stdout.startswith('usage: '), tool
         assert done.stderr == '', tool
+
+
+def test_no_switch_of_mmpretrains_tools_is_missing():
+    theirs = Path(mmpretrain.__file__).parent / '.mim' / 'tools'
+    for tool in ('train.py', 'test.py'):
+        switches = set(re.findall(r"'(--[a-z-]+)'", (theirs / tool).read_text()))
+        assert len(switches) > 8
+        ours = (ROOT / 'tools' / tool).read_text() + Path(command_line.__file__).read_text()
+        assert switches <= set(re.findall(r"'(--[a-z-]+)'", ours))
+
+
+def test_a_config_is_found_by_its_name(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    found = str(ROOT / CONFIG)
+    assert config_file('protopnet/resnet10t_birds.py') == config_file(CONFIG) == found
+    own = tmp_path / 'protopnet'
+    own.mkdir()
+    (own / 'resnet10t_birds.py').touch()
+    assert config_file('protopnet/resnet10t_birds.py') == 'protopnet/resnet10t_birds.py'
+
+
+def test_workers_and_pinned_memory_can_be_left_out():
+    args = config_parser('').parse_args(
+        [CONFIG, '--no-pin-memory', '--no-persistent-workers', '--cfg-options',
+         'train_dataloader.num_workers=2', 'train_dataloader.pin_memory=True']
+    )  # fmt: skip
+    loader = load_config(args).train_dataloader
+    assert (loader.pin_memory, loader.persistent_workers) == (False, False)
 
 
 def test_a_path_keeps_its_blanks_and_commas():

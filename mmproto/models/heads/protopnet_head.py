@@ -252,7 +252,10 @@ class ProtoPNetHead(ClsHead):
         )
         for name, values in fields.items():
             for sample, value in zip(samples, values):
-                sample.set_field(value, name)
+                sample.set_field(value.clone(), name)
+        for sample in samples:  # a view would be pickled with the whole batch
+            sample.set_pred_score(sample.pred_score.clone())
+            sample.set_pred_label(sample.pred_label.clone())
         return samples
 
     def loss(self, feats: Sequence[Tensor], data_samples: list[DataSample]) -> dict[str, Tensor]:

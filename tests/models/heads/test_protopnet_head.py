@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 import torch
 from mmpretrain.registry import MODELS
@@ -158,6 +160,13 @@ def test_metrics_see_the_prototypes():
         assert torch.equal(sample.prototype_scores, outputs.scores[i])
         rows, columns = sample.prototype_locations.t()
         assert torch.equal(maps[i, torch.arange(6), rows, columns], sample.prototype_scores)
+
+
+def test_a_predicted_sample_is_pickled_without_the_rest_of_its_batch():
+    head = build_head()
+    feats = torch.rand(200, 6, 3, 4)
+    alone, among = (len(pickle.dumps(head.predict((x,))[0])) for x in (feats[:1], feats))
+    assert among == pytest.approx(alone, rel=0.05)
 
 
 def test_prototypes_satisfy_their_similarity_from_the_start():

@@ -1,0 +1,34 @@
+from logging import FileHandler, Filter, LogRecord
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+# How the messages begin that fill hundreds of lines before anything happens.
+LISTINGS = ('System environment:', 'Config:', 'Hooks will be executed')
+
+
+class QuietRunner(Runner):
+    """MMEngine's, whose environment, config and list of hooks go to the log file alone."""
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """Build the logger, and say where that is to be found."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if isinstance(handler, FileHandler):
+                logger.info(f'Environment, config and hooks are in {handler.baseFilename}')
+            else:
+                handler.addFilter(_NoListing())
+        return logger
+
+
+class _NoListing(Filter):
+    def filter(self, record: LogRecord) -> bool:
+        return not record.getMessage().lstrip('\n-').startswith(LISTINGS)
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build a config's runner: its ``runner_type``, a :class:`QuietRunner` if it names none."""
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else QuietRunner.from_cfg(cfg)
