@@ -53,7 +53,7 @@ class ShortLogProcessor(LogProcessor):
 
 
 def _in_words(terms: dict[str, float]) -> str:
-    """like 'cls 2.46, cluster 5.55'."""
+    """Like 'cls 2.46, cluster 5.55'."""
     return ', '.join(f'{name.removeprefix("loss_")} {_short(v)}' for name, v in terms.items())
 
 
