@@ -101,7 +101,8 @@ def test_the_model_builds_and_its_parts_agree(leaf):
         assert model.head.fc.weight.shape == (cfg.model.head.num_classes, channels)
         return
     assert model.neck.add_on_layers[0].in_channels == channels
-    assert model.neck.add_on_layers[-2].out_channels == model.head.prototype_vectors.shape[1]
+    last = [one for one in model.neck.add_on_layers if isinstance(one, torch.nn.Conv2d)][-1]
+    assert last.out_channels == model.head.prototype_vectors.shape[1]
     assert len(model.head.prototype_vectors) == (
         cfg.model.head.num_classes * cfg.model.head.prototypes_per_class
     )

@@ -10,4 +10,4 @@ model = dict(
     backbone=dict(model_name='resnet34.tv_in1k'),
     head=dict(num_classes=_base_.num_classes),
 )
-train_cfg = dict(max_epochs=31)
+train_cfg = dict(max_epochs=10)

@@ -1,8 +1,8 @@
 # Images of your own: set data_root, the classes follow from it. See docs/your_data.md.
 _base_ = [
-    '../_base_/models/protopnet_timm.py',
+    '../_base_/models/protopnet_pretrained.py',
     '../_base_/datasets/folder.py',
-    '../_base_/schedules/protopnet_sparse.py',
+    '../_base_/schedules/protopnet_pretrained.py',
     '../_base_/default_runtime.py',
 ]
 
@@ -10,3 +10,10 @@ model = dict(
     backbone=dict(model_name='resnet34.tv_in1k'),
     head=dict(num_classes=_base_.num_classes),
 )
+
+custom_hooks = [
+    dict(type='PrototypePushHook'),
+    dict(type='PrototypeStartHook'),
+    dict(type='SolverHook'),
+    dict(type='PrototypeVisualizationHook'),
+]

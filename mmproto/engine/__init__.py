@@ -1,5 +1,6 @@
 from mmproto.engine.hooks import (
     PrototypePushHook,
+    PrototypeStartHook,
     PushedCheckpointHook,
     SolverHook,
     StagedParamSchedulerHook,
@@ -17,6 +18,7 @@ __all__ = [
     'Phase',
     'ProtoPNetOptimWrapperConstructor',
     'PrototypePushHook',
+    'PrototypeStartHook',
     'PushedCheckpointHook',
     'Schedule',
     'ShortLogProcessor',

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from mmproto.errors import InputError
 from mmproto.functional import NearestImages, NearestPatch
 from mmproto.models import ProtoPNet
+from mmproto.models.backbones.backbone_info import is_channels_last, last_map
 
 BATCH_SIZE = 16
 
@@ -32,7 +33,7 @@ class Images(NamedTuple):
     """What a batch is to whoever looks at it: the first of its rows, without those that fill it.
 
     Attributes:
-        features: The neck's map (N, D, H, W).
+        features: The map (N, D, H, W) of the neck, or of the backbone where that is asked for.
         labels: Class of each image (N,).
         numbers: Index of each image in the data set (N,).
     """
@@ -55,6 +56,7 @@ def map_images(
     model: ProtoPNet,
     dataloader: DataLoader,
     description: str,
+    stage: str = 'neck',
 ) -> Iterator[Result]:
     """Give what a function makes of every batch of this process's share of a data set.
 
@@ -65,6 +67,7 @@ def map_images(
         model: The classifier, in eval mode.
         dataloader: Images without augmentation, in the order of the data set.
         description: What the progress bar is called.
+        stage: Whose maps the function is given: 'neck' or 'backbone'.
 
     Raises:
         InputError: If the images differ in size.
@@ -75,7 +78,9 @@ def map_images(
     def compute(batch: Batch) -> Result:
         with torch.no_grad():  # which holds for a thread, not for all
             data = model.data_preprocessor({'inputs': batch.inputs}, training=False)
-            features = model.extract_feat(data['inputs'])[-1][: len(batch.labels)]
+            feats = model.extract_feat(data['inputs'], stage)
+            channels_last = stage == 'backbone' and is_channels_last(model.backbone)
+            features = last_map(feats, channels_last)[: len(batch.labels)]
             return function(Images(features, batch.labels.to(device), batch.numbers.to(device)))
 
     sampler: Any = dataloader.sampler

@@ -171,10 +171,7 @@ def _norms_move(model: nn.Module) -> bool:
 
 
 def _norms_to_eval(model: ProtoPNet) -> None:
-    """Stop the statistics of batch norm in every module of which nothing trains."""
+    """Stop the statistics of batch norm."""
     for module in model.modules():
-        parameters = list(module.parameters())
-        if parameters and not any(parameter.requires_grad for parameter in parameters):
-            for norm in module.modules():
-                if isinstance(norm, _BatchNorm):
-                    norm.eval()
+        if isinstance(module, _BatchNorm):
+            module.eval()

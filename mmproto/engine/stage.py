@@ -18,9 +18,10 @@ class Stage:
         groups: Settings of the optimizer for every group that trains, by the group's name. That
             of the backbone may have ``frozen_layers`` and ``layer_decay``.
         optimizer: Config of an optimizer of its own; the common one if None.
-        norm_eval: Whether batch norm of what does not train stands still. None for where neither
-            backbone nor neck trains: statistics that go on moving would carry the patches away
-            from the prototypes. False everywhere is what the reference does.
+        norm_eval: Whether batch norm stands still, that of layers which train as well: small
+            batches of images unlike those of the pretraining destroy its statistics. None for
+            where neither backbone nor neck trains: statistics that go on moving would carry the
+            patches away from the prototypes. False everywhere is what the reference does.
         solver: Config of a solver, which takes the place of epochs.
     """
 
@@ -31,7 +32,7 @@ class Stage:
 
     @property
     def stops_norms(self) -> bool:
-        """Whether batch norm of what does not train stands still, with the default worked out."""
+        """Whether batch norm stands still, with the default worked out."""
         if self.norm_eval is None:
             return not {'backbone', 'neck'} & set(self.groups)
         return self.norm_eval

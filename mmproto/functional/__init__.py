@@ -47,6 +47,7 @@ from mmproto.functional.sparse_last_layer import (
     solve_last_layer,
 )
 from mmproto.functional.squared_distance import pairwise_squared_distance, squared_distance
+from mmproto.functional.typical_points import typical_points
 
 __all__ = [
     'EPSILON',
@@ -90,6 +91,7 @@ __all__ = [
     'squared_distance',
     'standard_error',
     'true_fp32',
+    'typical_points',
     'unfold_patches',
     'unit_length',
 ]

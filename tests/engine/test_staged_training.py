@@ -358,7 +358,6 @@ class WatchNorms(Hook):
 
     def after_train_epoch(self, runner):
         norms = [layer[1] for layer in runner.model.backbone.layers]
-        assert all(norm.training for norm, moved in zip(norms, self.norms_moved(norms)) if moved)
         self.moved.append(self.norms_moved(norms))
 
     def norms_moved(self, norms):
@@ -366,7 +365,7 @@ class WatchNorms(Hook):
 
 
 @pytest.mark.parametrize('norm_eval', [False, True])
-def test_batch_norm_of_what_does_not_train_can_stand_still(tmp_path, norm_eval):
+def test_batch_norm_can_stand_still_where_its_layer_trains(tmp_path, norm_eval):
     config = train_config(tmp_path)
     config['model']['backbone'] = dict(type='ThreeLayers')
     config['optim_wrapper'].update(
@@ -381,7 +380,7 @@ def test_batch_norm_of_what_does_not_train_can_stand_still(tmp_path, norm_eval):
     runner.register_hook(watch, priority='VERY_HIGH')
     runner.train()
     if norm_eval:
-        assert watch.moved == [[False, True, True], [False] * 3]
+        assert watch.moved == [[False] * 3] * 2
     else:
         assert watch.moved == [[True] * 3] * 2
 

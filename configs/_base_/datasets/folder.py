@@ -20,12 +20,20 @@ test_pipeline[-2]['scale'] = scale
 images = dict(type='FolderDataset', data_root=data_root, val_share=0.2, seed=0)
 
 train_dataloader = dict(
+    batch_size=20,
+    num_workers=2,
     dataset=dict(
-        times=10, dataset=dict(_delete_=True, split='train', pipeline=train_pipeline, **images)
-    )
+        times=1, dataset=dict(_delete_=True, split='train', pipeline=train_pipeline, **images)
+    ),
 )
-push_dataloader = dict(dataset=dict(_delete_=True, split='train', pipeline=test_pipeline, **images))
-val_dataloader = dict(dataset=dict(_delete_=True, split='val', pipeline=test_pipeline, **images))
-test_dataloader = dict(dataset=dict(_delete_=True, split='test', pipeline=test_pipeline, **images))
+push_dataloader = dict(
+    num_workers=2, dataset=dict(_delete_=True, split='train', pipeline=test_pipeline, **images)
+)
+val_dataloader = dict(
+    num_workers=2, dataset=dict(_delete_=True, split='val', pipeline=test_pipeline, **images)
+)
+test_dataloader = dict(
+    num_workers=2, dataset=dict(_delete_=True, split='test', pipeline=test_pipeline, **images)
+)
 val_evaluator = dict(type='Accuracy', topk=(1,))
 test_evaluator = val_evaluator

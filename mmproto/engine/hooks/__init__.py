@@ -2,5 +2,12 @@ from mmproto.engine.hooks.checkpoint_hook import PushedCheckpointHook
 from mmproto.engine.hooks.push_hook import PrototypePushHook
 from mmproto.engine.hooks.scheduler_hook import StagedParamSchedulerHook
 from mmproto.engine.hooks.solver_hook import SolverHook
+from mmproto.engine.hooks.start_hook import PrototypeStartHook
 
-__all__ = ['PrototypePushHook', 'PushedCheckpointHook', 'SolverHook', 'StagedParamSchedulerHook']
+__all__ = [
+    'PrototypePushHook',
+    'PrototypeStartHook',
+    'PushedCheckpointHook',
+    'SolverHook',
+    'StagedParamSchedulerHook',
+]

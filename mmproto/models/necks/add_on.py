@@ -1,5 +1,7 @@
 from collections.abc import Sequence
+from typing import Any
 
+import torch
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
@@ -35,7 +37,12 @@ def bottleneck_layers(in_channels: int, out_channels: int) -> list[nn.Module]:
     return [*layers[:-1], nn.Sigmoid()]
 
 
-LAYERS = {'regular': regular_layers, 'bottleneck': bottleneck_layers}
+def linear_layer(in_channels: int, out_channels: int) -> list[nn.Module]:
+    """One 1x1 convolution, to be fitted by :meth:`ProtoPNetAddOn.fit_patches`."""
+    return [nn.Conv2d(in_channels, out_channels, 1)]
+
+
+LAYERS = {'regular': regular_layers, 'bottleneck': bottleneck_layers, 'linear': linear_layer}
 
 
 @MODELS.register_module()
@@ -52,7 +59,8 @@ class ProtoPNetAddOn(BaseModule):
     Args:
         in_channels: Channels of the backbone's last feature map.
         out_channels: Channels D of a prototype.
-        kind: 'regular' or 'bottleneck'.
+        kind: 'regular' or 'bottleneck', as in the paper, which end in a sigmoid; or 'linear', for
+            pretrained networks: it keeps of their features what varies most.
         init_cfg: As for every module of MMEngine.
 
     Raises:
@@ -94,6 +102,31 @@ class ProtoPNetAddOn(BaseModule):
         elif channels not in (None, self.in_channels):
             raise InputError(self._misfit(channels))
 
+    @torch.no_grad()
+    def fit_patches(self, patches: Tensor) -> None:
+        """Fit a linear layer to patches of the backbone (M, C, h, w); other layers stay random.
+
+        It becomes their projection onto the principal components, with their mean at 0 and a mean
+        squared length of 1: cosines and distances keep their meaning, and nothing is saturated.
+        """
+        if self.kind != 'linear':
+            return
+        cells = patches.transpose(0, 1).flatten(1).double().cpu()
+        mean = cells.mean(dim=1)
+        variance, directions = torch.linalg.eigh(torch.cov(cells))
+        kept = min(self.out_channels, len(variance))
+        length = variance[-kept:].clamp_min(0).sum().sqrt().clamp_min(1e-12)
+        weight = directions[:, -kept:].flip(1).t() / length
+        layer: Any = self.add_on_layers[0]
+        layer.weight.zero_()
+        layer.bias.zero_()
+        layer.weight[:kept, :, 0, 0] = weight.to(layer.weight)
+        layer.bias[:kept] = -(weight @ mean).to(layer.bias)
+
+    def map_patches(self, patches: Tensor) -> Tensor:
+        """Map patches of the backbone (M, C, h, w), each by itself, to (M, D, h, w)."""
+        return self.add_on_layers(patches)
+
     def _misfit(self, channels: int) -> str:
         return (
             f'neck.in_channels={self.in_channels} does not fit the backbone, whose last feature '
@@ -101,7 +134,10 @@ class ProtoPNetAddOn(BaseModule):
         )
 
     def forward(self, feats: Tensor | Sequence[Tensor]) -> tuple[Tensor]:
-        """Map the backbone's last feature map (N, C, H, W) to ``out_channels`` in [0, 1]."""
+        """Map the backbone's last feature map (N, C, H, W) to ``out_channels``.
+
+        They are in [0, 1], but for 'linear'.
+        """
         if self.in_channels is None:
             raise InputError(
                 "model.neck.in_channels is not known: set model.type='ProtoPNet', which reads it "

@@ -111,3 +111,23 @@ def test_any_other_classifier_has_to_give_the_channels():
 def test_an_unknown_kind_is_refused():
     with pytest.raises(InputError, match=r"neck\.kind='wide' is unknown: choose one of"):
         MODELS.build(dict(type='ProtoPNetAddOn', kind='wide'))
+
+
+def test_a_linear_layer_keeps_what_varies_most():
+    neck = MODELS.build(dict(type='ProtoPNetAddOn', in_channels=5, out_channels=3, kind='linear'))
+    lengths = torch.tensor([4.0, 3.0, 2.0, 0.01, 0.01])
+    patches = (torch.randn(4000, 5) * lengths + 7)[:, :, None, None]
+    neck.fit_patches(patches)
+    mapped = neck.map_patches(patches).detach().flatten(1)
+    assert torch.allclose(mapped.mean(dim=0), torch.zeros(3), atol=1e-4)
+    assert mapped.square().sum(dim=1).mean() == pytest.approx(1, abs=1e-2)
+    pairs = torch.pdist(patches[:50].flatten(1)), torch.pdist(mapped[:50])
+    ratio = pairs[1] / pairs[0]  # distances keep their proportions
+    assert ratio.std() / ratio.mean() < 1e-3
+
+
+def test_more_channels_than_the_network_has_stay_empty():
+    neck = MODELS.build(dict(type='ProtoPNetAddOn', in_channels=3, out_channels=5, kind='linear'))
+    patches = torch.randn(100, 3, 1, 1)
+    neck.fit_patches(patches)
+    assert neck.map_patches(patches)[:, 3:].eq(0).all()

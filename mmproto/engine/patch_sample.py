@@ -1,0 +1,96 @@
+"""Draws patches of every class from a data set, equally from its images."""
+
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.dist import all_gather_object
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from mmproto.datasets.checks import labels_of
+from mmproto.engine.fixed_batches import Images, map_images
+from mmproto.functional import unfold_patches
+from mmproto.models import ProtoPNet
+
+# Patches whose cells lie on the border of a map are left out where this many cells are across.
+INNER_CELLS = 5
+
+
+class PatchSample(NamedTuple):
+    """Patches of a data set, in the order of their images.
+
+    Attributes:
+        patches: The patches (M, C, h, w).
+        labels: Class of each (M,).
+        images: Index in the data set of the image that each is part of (M,).
+        locations: Row and column of each in its map (M, 2).
+    """
+
+    patches: Tensor
+    labels: Tensor
+    images: Tensor
+    locations: Tensor
+
+
+def sample_patches(
+    model: ProtoPNet, dataloader: DataLoader, stage: str, per_class: int
+) -> PatchSample:
+    """Draw patches of every class, the same on any number of processes.
+
+    One pass over the data. Which patches of an image are drawn depends on the image's number
+    alone. Patches on the border of the map are left out where it is large enough: there a network
+    sees its own padding.
+
+    Args:
+        model: A classifier with a :class:`ProtoPNetHead`, in eval mode.
+        dataloader: Images without augmentation, in the order of the data set.
+        stage: Whose maps: 'backbone' or 'neck'.
+        per_class: About how many patches of each class.
+    """
+    dataset: Any = dataloader.dataset
+    of_class = torch.as_tensor(labels_of(dataset)).bincount()
+    height, width = model.head.prototype_vectors.shape[-2:]
+
+    def draw(images: Images) -> PatchSample:
+        windows = unfold_patches(images.features, (height, width))
+        columns = images.features.shape[-1] - width + 1
+        inner = _inner(windows.shape[1] // columns, columns)
+        parts = []
+        for window, label, number in zip(windows, images.labels.tolist(), images.numbers.tolist()):
+            generator = torch.Generator().manual_seed(number)
+            quota = max(1, per_class // int(of_class[label]))
+            drawn = inner[torch.randperm(len(inner), generator=generator)[:quota]].sort().values
+            parts.append(
+                PatchSample(
+                    window[drawn].unflatten(1, (-1, height, width)).cpu(),
+                    torch.full((len(drawn),), label),
+                    torch.full((len(drawn),), number),
+                    torch.stack([drawn // columns, drawn % columns], dim=1),
+                )
+            )
+        return _joined(parts)
+
+    mine = _joined(list(map_images(draw, model, dataloader, 'patches', stage)))
+    sample = _joined(all_gather_object(mine))
+    order = (sample.images * sample.locations.max().add(1).square()).add(
+        sample.locations[:, 0] * sample.locations.max().add(1) + sample.locations[:, 1]
+    )
+    _, places = order.unique(return_inverse=True)  # samplers give some images to two processes
+    first = torch.full((int(places.max()) + 1,), len(places)).scatter_reduce(
+        0, places, torch.arange(len(places)), 'amin'
+    )
+    return PatchSample(*(values[first] for values in sample))
+
+
+def _inner(rows: int, columns: int) -> Tensor:
+    """Row-major numbers of the patches that do not lie on the border."""
+    numbers = torch.arange(rows * columns).view(rows, columns)
+    if rows >= INNER_CELLS:
+        numbers = numbers[1:-1]
+    if columns >= INNER_CELLS:
+        numbers = numbers[:, 1:-1]
+    return numbers.flatten()
+
+
+def _joined(parts: list[PatchSample]) -> PatchSample:
+    return PatchSample(*(torch.cat(values) for values in zip(*parts)))
