@@ -154,7 +154,7 @@ def test_a_wheel_has_its_configs_without_the_repository(tmp_path):
     command = ('-m', 'mmproto_command')
     assert 'Train a ProtoPNet' in python(*command, '--help', PYTHONPATH=str(site))
     assert (site / 'bin' / 'mmproto').is_file()
-    options = 'from mmproto.utils.command_line import config_file as f; print(f("{}"))'
+    options = 'from mmproto.apis.load_config import find_config as f; print(f("{}"))'
     found = python('-c', options.format('protopnet/vgg19_cub.py'), PYTHONPATH=str(site))
     assert found.split()[-1] == str(mim / 'configs' / 'protopnet' / 'vgg19_cub.py')
     assert 'usage' in python(mim / 'tools' / 'test.py', '--help', PYTHONPATH=str(site))

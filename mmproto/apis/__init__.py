@@ -1,7 +1,8 @@
 """What a Python user calls."""
 
 from mmproto.apis.inferencer import ProtoPNetInferencer
+from mmproto.apis.load_config import load_config
 from mmproto.engine.push import push_prototypes
 from mmproto.visualization.prototype_files import write_prototypes
 
-__all__ = ['ProtoPNetInferencer', 'push_prototypes', 'write_prototypes']
+__all__ = ['ProtoPNetInferencer', 'load_config', 'push_prototypes', 'write_prototypes']

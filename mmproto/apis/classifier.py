@@ -14,7 +14,9 @@ from mmpretrain import get_model
 from mmpretrain.apis import ModelHub
 from mmpretrain.models import ImageClassifier
 
+from mmproto.apis.load_config import load_config
 from mmproto.errors import InputError
+from mmproto.utils.files import existing_checkpoint
 
 
 def load_classifier(config: Config | str, checkpoint: str) -> ImageClassifier:
@@ -36,13 +38,10 @@ def load_classifier(config: Config | str, checkpoint: str) -> ImageClassifier:
     if not isinstance(config, str):
         cfg = deepcopy(config)
     elif config.endswith('.py'):
-        if not Path(config).is_file():
-            raise InputError(f'there is no config file {config}')
-        cfg = Config.fromfile(config)
+        cfg = load_config(config)
     else:
         cfg = ModelHub.get(config).config
-    if '://' not in checkpoint and not Path(checkpoint).is_file():
-        raise InputError(f'there is no checkpoint {checkpoint}')
+    existing_checkpoint(checkpoint)
     if cfg.get('test_dataloader') is None:
         cfg.pop('test_dataloader', None)  # MMPretrain looks into one that is None
     without_pretrained(cfg)

@@ -5,27 +5,22 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from mmengine.dist import is_main_process
 
+from mmproto import apis
+from mmproto.apis.load_config import DERIVED, LOADERS
 from mmproto.errors import InputError
-from mmproto.model_index import index_root
-from mmproto.models.backbones.timm_names import check_backbone
-from mmproto.utils.option_names import check_names
+from mmproto.utils.files import existing_checkpoint
 
 # Tools take MMEngine's own from here: where it is missing, mmproto says what to install.
-__all__ = ['get_device', 'is_main_process']
-
-# Settings that other settings follow from, and the variables that the config files read them by.
-DERIVED = dict(data_root='DATA_ROOT', scale='SCALE')
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader', 'push_dataloader')
+__all__ = ['existing_checkpoint', 'get_device', 'is_main_process']
 
 
 class ConfigOptions(DictAction):
@@ -144,74 +139,17 @@ def load_config(args: argparse.Namespace) -> Config:
     """Return the config file with what the common arguments change.
 
     Raises:
-        InputError: If there is no such file, or its backbone does not exist.
+        InputError: As :func:`mmproto.apis.load_config`.
     """
-    cfg = _read_config(config_file(args.config), args.cfg_options or {})
-    check_backbone(cfg)
-    if cfg.get('load_from'):
-        existing_checkpoint(cfg.load_from)
+    cfg = apis.load_config(args.config, work_dir=args.work_dir, cfg_options=args.cfg_options)
     cfg.launcher = args.launcher
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
     for name in LOADERS:
-        if cfg.get(name) is not None:
-            cfg[name] = _loader_config(cfg[name])
-            if args.no_pin_memory:
-                cfg[name].pin_memory = False
-            if args.no_persistent_workers:
-                cfg[name].persistent_workers = False
+        if cfg.get(name) is not None and args.no_pin_memory:
+            cfg[name].pin_memory = False
+        if cfg.get(name) is not None and args.no_persistent_workers:
+            cfg[name].persistent_workers = False
     _set_up_processes(cfg, args)
     return cfg
-
-
-def config_file(name: str) -> str:
-    """Return the config file of this name, in the working directory or among mmproto's own.
-
-    Raises:
-        InputError: If there is none.
-    """
-    root = index_root()
-    folders = [root, root / 'configs'] if root else []
-    files = [Path(name), *(folder / name for folder in folders)]
-    found = next((file for file in files if file.is_file()), None)
-    if found is None:
-        raise InputError(
-            f'there is no config file {name}' + (f', here or in {root / "configs"}' if root else '')
-        )
-    return str(found)
-
-
-def _read_config(file: str, options: dict) -> Config:
-    """Read the config file with the options; those in ``DERIVED`` reach all that follows."""
-    derived = {name: str(options[name]) for name in DERIVED if name in options}
-    for name, value in derived.items():
-        if set(value) & set('\'"\\\n'):  # MMEngine pastes it into the text of the file
-            raise InputError(
-                f'--cfg-options {name}={value}: a config takes neither quotes nor backslashes in '
-                'it; rename the folder, or link to it'
-            )
-    os.environ.update({DERIVED[name]: value for name, value in derived.items()})
-    cfg = Config.fromfile(file)
-    for name, value in derived.items():
-        read = cfg.get(name)
-        if value != ('x'.join(map(str, read)) if isinstance(read, tuple | list) else read):
-            raise InputError(
-                f'--cfg-options {name}={value}: {file} does not read it; set what it stands for '
-                'in each loader instead, such as test_dataloader.dataset'
-            )
-    others = {name: value for name, value in options.items() if name not in derived}
-    check_names(cfg.to_dict(), others)
-    cfg.merge_from_dict(others)
-    return cfg
-
-
-def _loader_config(loader: ConfigDict) -> ConfigDict:
-    """Fill a loader's config with MMPretrain's defaults; workers persist if there are some."""
-    defaults = ConfigDict(
-        pin_memory=torch.cuda.is_available(),
-        persistent_workers=loader.get('num_workers', 0) > 0,
-        collate_fn=dict(type='default_collate'),
-    )
-    return ConfigDict({**defaults, **loader})
 
 
 def _set_up_processes(cfg: Config, args: argparse.Namespace) -> None:
@@ -236,14 +174,3 @@ def need_gpu(option: str) -> None:
     """Raise an InputError for an option that does nothing good on a CPU, if there is only that."""
     if get_device() == 'cpu':
         raise InputError(f'{option} needs a GPU: leave it out on a CPU')
-
-
-def existing_checkpoint(path: str) -> str:
-    """Return the path, if there is such a file or it is an address that MMEngine loads from.
-
-    Raises:
-        InputError: If there is no such file.
-    """
-    if '://' not in path and not Path(path).is_file():
-        raise InputError(f'there is no checkpoint {path}')
-    return path

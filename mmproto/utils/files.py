@@ -43,3 +43,14 @@ def check_out_file(out: Path) -> None:
     """
     if not out.parent.is_dir() or out.is_dir():
         raise InputError(f'{out}: give a file in a folder that is there')
+
+
+def existing_checkpoint(path: str) -> str:
+    """Return the path, if there is such a file or it is an address that MMEngine loads from.
+
+    Raises:
+        InputError: If there is no such file.
+    """
+    if '://' not in path and not Path(path).is_file():
+        raise InputError(f'there is no checkpoint {path}')
+    return path

@@ -16,12 +16,12 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.slow
 def test_the_notebook_runs(tmp_path, monkeypatch):
     make_birds(tmp_path / 'birds', train=2, test=1, size=64)
-    monkeypatch.setenv('DATA_ROOT', str(tmp_path / 'birds'))
+    monkeypatch.delenv('DATA_ROOT', raising=False)
     subprocess.run(
         [
             sys.executable, 'tools/train.py', 'configs/protopnet/resnet10t_birds.py',
             '--work-dir', tmp_path / 'protopnet',
-            '--cfg-options', 'optim_wrapper.schedule.epochs=1',
+            '--cfg-options', f'data_root={tmp_path / "birds"}', 'optim_wrapper.schedule.epochs=1',
             'optim_wrapper.schedule.warm_epochs=0', 'optim_wrapper.schedule.push_epochs=[0]',
             'train_dataloader.batch_size=6',
         ],
@@ -46,3 +46,4 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
         output.get('text', '') for cell in notebook.cells for output in cell.get('outputs', [])
     )
     assert 'prototypes are training patches: True' in texts
+    assert 'trained for 2 epochs; pushed: True' in texts

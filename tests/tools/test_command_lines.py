@@ -17,7 +17,8 @@ import torch
 from mmproto.datasets.birds import make_birds
 from mmproto.errors import InputError
 from mmproto.utils import command_line
-from mmproto.utils.command_line import config_file, config_parser, load_config
+from mmproto.apis.load_config import find_config
+from mmproto.utils.command_line import config_parser, load_config
 from tests.command import ROOT, run_command
 
 CONFIG = 'configs/protopnet/resnet10t_birds.py'
@@ -260,11 +261,12 @@ def test_no_switch_of_mmpretrains_tools_is_missing():
 def test_a_config_is_found_by_its_name(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     found = str(ROOT / CONFIG)
-    assert config_file('protopnet/resnet10t_birds.py') == config_file(CONFIG) == found
+    names = ('protopnet/resnet10t_birds.py', CONFIG)
+    assert [str(find_config(name)) for name in names] == [found] * 2
     own = tmp_path / 'protopnet'
     own.mkdir()
     (own / 'resnet10t_birds.py').touch()
-    assert config_file('protopnet/resnet10t_birds.py') == 'protopnet/resnet10t_birds.py'
+    assert find_config('protopnet/resnet10t_birds.py') == Path('protopnet/resnet10t_birds.py')
 
 
 def test_workers_and_pinned_memory_can_be_left_out():

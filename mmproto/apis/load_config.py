@@ -1,0 +1,159 @@
+"""Reads a config with settings of one's own, for the command lines and for Python alike."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, ConfigDict
+
+from mmproto.errors import InputError
+from mmproto.model_index import index_root
+from mmproto.models.backbones.timm_names import check_backbone
+from mmproto.utils.files import existing_checkpoint
+from mmproto.utils.option_names import check_names
+
+# Settings that other settings follow from, and the variables that the config files read them by.
+DERIVED = dict(data_root='DATA_ROOT', scale='SCALE')
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader', 'push_dataloader')
+
+
+def load_config(
+    config: str | Path,
+    *,
+    data_root: str | Path | None = None,
+    scale: tuple[int, int] | None = None,
+    backbone: str | None = None,
+    num_classes: int | None = None,
+    work_dir: str | Path | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+) -> Config:
+    """Read a config file, with what is set here in its place, ready for MMEngine's ``Runner``.
+
+    .. code:: python
+
+        cfg = load_config(
+            'configs/protopnet/resnet34_folder.py', data_root='data/birds', backbone='resnet18'
+        )
+        Runner.from_cfg(cfg).train()
+
+    What is None stays as the config has it.
+
+    Args:
+        config: The file; where there is none of that name, the one that comes with mmproto, so
+            that 'protopnet/vgg19_cub.py' is found from any folder.
+        data_root: The folder of the data; whatever follows from it in the config does so.
+        scale: Width and height of the network's input in pixels, likewise.
+        backbone: Name of a timm model.
+        num_classes: How many classes there are; the configs of folders count them themselves.
+        work_dir: Where logs and checkpoints go; 'work_dirs/' and the config's name if the config
+            does not say.
+        cfg_options: Any other setting by its dotted name, as ``--cfg-options`` takes it.
+
+    Raises:
+        InputError: If there is no such file, backbone or checkpoint to load from, or if the
+            config has no such setting.
+    """
+    file = find_config(config)
+    derived = dict(data_root=data_root, scale=scale)
+    options = {
+        **(cfg_options or {}),
+        **{name: value for name, value in derived.items() if value is not None},
+    }
+    cfg = _read_config(file, options)
+    if backbone is not None:
+        _set_backbone(cfg, backbone)
+    if num_classes is not None:
+        settings = ('model.head.num_classes', 'data_preprocessor.num_classes')
+        cfg.merge_from_dict(dict.fromkeys(settings, num_classes))
+    check_backbone(cfg)
+    if cfg.get('load_from'):
+        existing_checkpoint(cfg.load_from)
+    cfg.work_dir = str(work_dir or cfg.get('work_dir') or f'work_dirs/{file.stem}')
+    for name in LOADERS:
+        if cfg.get(name) is not None:
+            cfg[name] = _loader_config(cfg[name])
+    return cfg
+
+
+def find_config(config: str | Path) -> Path:
+    """Return a config file of the user's, or one that comes with mmproto.
+
+    Raises:
+        InputError: If there is neither.
+    """
+    root = index_root()
+    folders = [root, root / 'configs'] if root else []
+    for file in (Path(config), *(folder / config for folder in folders)):
+        if file.is_file():
+            return file
+    raise InputError(
+        f'there is no config file {config}' + (f', here or in {folders[-1]}' if folders else '')
+    )
+
+
+def _read_config(file: Path, options: Mapping[str, Any]) -> Config:
+    """Read the config file with the options; those in ``DERIVED`` reach all that follows."""
+    derived = {name: _text(options[name]) for name in DERIVED if name in options}
+    for name, value in derived.items():
+        if set(value) & set('\'"\\\n'):  # MMEngine pastes it into the text of the file
+            raise InputError(
+                f'{name}={value}: a config takes neither quotes nor backslashes in it; rename '
+                'the folder, or link to it'
+            )
+    with _environment({DERIVED[name]: value for name, value in derived.items()}):
+        cfg = Config.fromfile(file)
+    for name, value in derived.items():
+        read = cfg.get(name)
+        if read is None or value != _text(read):
+            raise InputError(
+                f'{name}={value}: {file} does not read it; set what it stands for in each '
+                'loader instead, such as test_dataloader.dataset'
+            )
+    others = {name: value for name, value in options.items() if name not in derived}
+    check_names(cfg.to_dict(), others)
+    cfg.merge_from_dict(others)
+    return cfg
+
+
+def _text(value: Any) -> str:
+    """Return a setting as the environment has it: width and height as '320x256'."""
+    return 'x'.join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment in here, and leave it as it was."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _set_backbone(cfg: Config, name: str) -> None:
+    """Take another model of timm, where the config has one."""
+    settings = (cfg.get('model') or {}).get('backbone') or {}
+    if 'model_name' not in settings:
+        raise InputError(
+            f'backbone={name!r} is the name of a timm model, but model.backbone of {cfg.filename} '
+            f'is of the type {settings.get("type")}: set its own arguments by cfg_options'
+        )
+    settings.model_name = name
+
+
+def _loader_config(loader: ConfigDict) -> ConfigDict:
+    """Fill a loader's config with MMPretrain's defaults; workers persist if there are some."""
+    defaults = ConfigDict(
+        pin_memory=torch.cuda.is_available(),
+        persistent_workers=loader.get('num_workers', 0) > 0,
+        collate_fn=dict(type='default_collate'),
+    )
+    return ConfigDict({**defaults, **loader})

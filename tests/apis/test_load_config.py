@@ -1,0 +1,102 @@
+import os
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from PIL import Image
+
+from mmproto.apis import load_config
+from mmproto.errors import InputError
+from tests.command import ROOT
+
+FOLDER = 'configs/protopnet/resnet34_folder.py'
+BIRDS = 'configs/protopnet/resnet10t_birds.py'
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Three classes of two images each, in a folder with a blank in its name."""
+    root = tmp_path / 'my images'
+    for name in ('cat', 'dog', 'emu'):
+        (root / name).mkdir(parents=True)
+        for number in range(2):
+            Image.new('RGB', (20, 16)).save(root / name / f'{number}.png')
+    return root
+
+
+def roots(cfg):
+    return {
+        cfg.train_dataloader.dataset.dataset.data_root,
+        *(cfg[f'{name}_dataloader'].dataset.data_root for name in ('push', 'val', 'test')),
+    }
+
+
+def test_all_that_follows_from_the_arguments_does(images):
+    cfg = load_config(FOLDER, data_root=images, scale=(96, 64), backbone='resnet18')
+    assert roots(cfg) == {str(images)}
+    assert cfg.model.head.num_classes == 3
+    assert cfg.data_preprocessor.num_classes == 3
+    assert [step.get('scale') for step in cfg.push_dataloader.dataset.pipeline][-2] == (96, 64)
+    assert cfg.model.backbone.model_name == 'resnet18'
+    assert cfg.work_dir == 'work_dirs/resnet34_folder'
+    assert cfg.train_dataloader.collate_fn == dict(type='default_collate')
+
+
+def test_the_environment_stays_as_it_was(images, monkeypatch):
+    monkeypatch.setenv('DATA_ROOT', 'data/other')
+    monkeypatch.delenv('SCALE', raising=False)
+    load_config(FOLDER, data_root=images, scale=(96, 64))
+    assert os.environ['DATA_ROOT'] == 'data/other'
+    assert 'SCALE' not in os.environ
+    with pytest.raises(InputError, match='there is no such folder'):
+        load_config(FOLDER, data_root='no')
+    assert os.environ['DATA_ROOT'] == 'data/other'
+
+
+def test_classes_and_any_other_setting(tmp_path):
+    cfg = load_config(
+        Path(BIRDS),
+        num_classes=7,
+        work_dir=tmp_path,
+        cfg_options={'optim_wrapper.schedule.epochs': 3, 'data_root': tmp_path},
+    )
+    assert cfg.model.head.num_classes == cfg.data_preprocessor.num_classes == 7
+    assert cfg.optim_wrapper.schedule.epochs == 3
+    assert roots(cfg) == {str(tmp_path)}
+    assert cfg.work_dir == str(tmp_path)
+
+
+def test_a_config_that_comes_with_mmproto_is_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_config(BIRDS).filename == str(ROOT / BIRDS)
+    (tmp_path / 'configs' / 'protopnet').mkdir(parents=True)
+    Config(dict(model=dict(head=dict(num_classes=5)))).dump(tmp_path / BIRDS)
+    assert load_config(BIRDS).model.head.num_classes == 5  # one's own comes first
+
+
+@pytest.mark.parametrize(
+    ('config', 'settings', 'message'),
+    [
+        ('no.py', {}, 'there is no config file no.py'),
+        (BIRDS, dict(backbone='resnet9000'), 'is no model of timm; nearest'),
+        (BIRDS, dict(data_root="it's"), 'neither quotes nor backslashes'),
+        (BIRDS, dict(cfg_options=dict(load_from='no.pth')), 'there is no checkpoint no.pth'),
+    ],
+)
+def test_wrong_settings_are_named(config, settings, message):
+    with pytest.raises(InputError, match=message):
+        load_config(config, **settings)
+
+
+def test_a_config_that_does_not_read_a_setting_is_named(tmp_path):
+    file = tmp_path / 'own.py'
+    file.write_text("data_root = 'data/own'")
+    with pytest.raises(InputError, match=r'data_root=data/other: .*own\.py does not read it'):
+        load_config(file, data_root='data/other')
+
+
+def test_a_timm_name_is_refused_where_the_backbone_is_none_of_timms(tmp_path):
+    file = tmp_path / 'own.py'
+    Config(dict(model=dict(backbone=dict(type='ResNet', depth=18)))).dump(file)
+    with pytest.raises(InputError, match='is of the type ResNet'):
+        load_config(file, backbone='resnet18')
