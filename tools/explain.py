@@ -2,10 +2,12 @@
 """Explain images: which prototypes they look like, where, and the points that follow."""
 
 import sys
+from pathlib import Path
 
 import torch
 
 from mmproto.apis.inferencer import ProtoPNetInferencer
+from mmproto.apis.prototype_table import check_table_file, prototype_rows, write_table
 from mmproto.explanation.attribution import ATTRIBUTIONS, find_attribution
 from mmproto.utils.command_line import (
     existing_checkpoint,
@@ -19,7 +21,15 @@ from mmproto.utils.command_line import (
 
 def parse_args():
     parser = explainer_parser(__doc__)
-    parser.add_argument('images', nargs='+', metavar='IMAGE', help='images, or folders of them')
+    parser.add_argument('images', nargs='*', metavar='IMAGE', help='images, or folders of them')
+    parser.add_argument(
+        '--test-images',
+        nargs='+',
+        type=int,
+        default=[],
+        metavar='NUMBER',
+        help="images of the config's test set, numbered from 0, as of one that has no files",
+    )
     parser.add_argument('--out', required=True, metavar='DIR', help='where the pages go')
     parser.add_argument(
         '--class',
@@ -36,12 +46,23 @@ def parse_args():
     parser.add_argument(
         '--batch-size', type=positive, default=16, help='images at once (default 16)'
     )
-    return parser.parse_args()
+    parser.add_argument(
+        '--all-prototypes',
+        type=Path,
+        metavar='FILE',
+        help="write every prototype's score, points and box in each image, as .csv or .json",
+    )
+    args = parser.parse_intermixed_args()
+    if not (args.images or args.test_images):
+        parser.error('give images, or --test-images')
+    return args
 
 
 def main():
     args = parse_args()
     find_attribution(args.attribution)
+    if args.all_prototypes:
+        check_table_file(args.all_prototypes)
     cfg = load_config(args)
     inferencer = ProtoPNetInferencer(
         cfg,
@@ -50,9 +71,8 @@ def main():
         prototypes=args.prototypes,
         attribution=args.attribution,
     )
-    results = inferencer(
-        args.images, batch_size=args.batch_size, target=args.target, out_dir=args.out
-    )
+    images = [*args.images, *args.test_images]
+    results = inferencer(images, batch_size=args.batch_size, target=args.target, out_dir=args.out)
     if inferencer.warning:
         print(f'warning: {inferencer.warning}', file=sys.stderr)
     for result in results:
@@ -61,6 +81,8 @@ def main():
             f'{one.name}: {one.class_name(result["pred_label"])} ({result["pred_score"]:.1%}), '
             f'{args.out}/{one.name}.html'
         )
+    if args.all_prototypes:
+        write_table(prototype_rows(inferencer, images, args.batch_size), args.all_prototypes)
 
 
 if __name__ == '__main__':

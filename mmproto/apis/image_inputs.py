@@ -1,4 +1,4 @@
-"""What a user may give an inferencer: files, folders and arrays."""
+"""What a user may give an inferencer: files, folders, arrays and numbers of test images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +13,13 @@ from mmproto.errors import InputError
 LONGEST_NAME = 100  # of a file, leaving room for what is put around it
 INDEX = 'index'  # the name of the page that leads to all
 
-ImageInput = str | np.ndarray
+ImageInput = str | int | np.ndarray
 
 
-def listed_images(inputs: str | Path | np.ndarray | Sequence) -> list[ImageInput]:
+def listed_images(inputs: str | int | Path | np.ndarray | Sequence) -> list[ImageInput]:
     """List images one by one; a folder stands for the image files in it.
+
+    A number stands for an image of the test set, which is not looked at here.
 
     Raises:
         InputError: If a file or an array is no image, or a folder has none.
@@ -25,22 +27,28 @@ def listed_images(inputs: str | Path | np.ndarray | Sequence) -> list[ImageInput
     images: list[ImageInput] = []
     given: Sequence[Any] = inputs if isinstance(inputs, list | tuple) else [inputs]
     for one in given:
-        if isinstance(one, np.ndarray):
+        if isinstance(one, np.ndarray | int):
             images.append(one)
         elif Path(one).is_dir():
             images += _images_in(Path(one))
         else:
             images.append(str(one))
     for image in images:
-        check_image_array(image) if isinstance(image, np.ndarray) else check_image_file(image)
+        if isinstance(image, np.ndarray):
+            check_image_array(image)
+        elif isinstance(image, str):
+            check_image_file(image)
     return images
 
 
 def unique_names(images: Sequence[ImageInput]) -> list[str]:
-    """Name each image by its file, numbered where two are alike."""
+    """Name each image by its file or its number, numbered where two are alike."""
     names = [INDEX]
     for i, image in enumerate(images):
-        stem = Path(image).stem[:LONGEST_NAME] if isinstance(image, str) else f'image_{i}'
+        if isinstance(image, str):
+            stem = Path(image).stem[:LONGEST_NAME]
+        else:
+            stem = f'test_{image}' if isinstance(image, int) else f'image_{i}'
         name, number = stem, 2
         while name in names:
             name, number = f'{stem}_{number}', number + 1

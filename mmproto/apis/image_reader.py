@@ -12,10 +12,11 @@ from mmengine.config import Config
 from mmpretrain.registry import DATASETS, TRANSFORMS
 from torch import Tensor
 
-from mmproto.datasets.geometry import BOX_CROPS, Geometry, follow
+from mmproto.datasets.geometry import BOX_CROPS, Geometry, follow, loads_images
 from mmproto.datasets.image_dataset import ImageDataset
+from mmproto.datasets.transforms import LoadPicture
 from mmproto.errors import InputError
-from mmproto.visualization.drawing import display_copy
+from mmproto.visualization.drawing import display_copy, in_bgr
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class LoadedImage:
 
     Attributes:
         name: What to call it.
-        path: Its file, None for an array.
+        path: Its file, None where it has none.
         image: The original image or a smaller copy, (height, width, 3), uint8, BGR.
         geometry: Where in the original the network's input comes from.
         true_class: Its class, if a data set of the config knows it.
@@ -43,7 +44,8 @@ class ImageReader:
     """Sends single images through a config's test pipeline.
 
     An image that the config's test or push set lists is cropped as it is there, and its true
-    class is known; any other one is taken whole.
+    class is known; any other one is taken whole. A pipeline without a loading step is that of
+    images held in memory, as MMPretrain's CIFAR10 and MNIST hold theirs: in RGB order or grey.
 
     Args:
         config: The config of a classifier.
@@ -57,11 +59,12 @@ class ImageReader:
         self._datasets: dict[str, Any] = {}
         self.pipeline = Compose([TRANSFORMS.build(step) for step in _test_pipeline(config)])
 
-    def read(self, image: str | np.ndarray, name: str) -> LoadedImage:
+    def read(self, image: str | int | np.ndarray, name: str) -> LoadedImage:
         """Read one image.
 
         Args:
-            image: A file, or an array (height, width, 3) in BGR order.
+            image: A file, the number of an image of the test set, or an array
+                (height, width, 3) in BGR order.
             name: What to call it.
 
         Raises:
@@ -69,19 +72,43 @@ class ImageReader:
         """
         info: dict[str, Any]
         if isinstance(image, np.ndarray):
-            path, size = None, image.shape[:2]
-            info = dict(img=image, img_shape=size, ori_shape=size)
+            path, info = None, self._given(image)
+        elif isinstance(image, int):
+            info = self.test_image(image)
+            path = info.get('img_path')
         else:
             path, info = image, self._annotations.get(realpath(image)) or self._load(image)
+        in_memory = isinstance(image, int) and 'img' in info
         packed, original, geometry = follow(self.pipeline, dict(info))
+        label = info.get('gt_label')
         return LoadedImage(
             name=name,
             path=path,
-            image=display_copy(original),
+            image=display_copy(in_bgr(original) if in_memory or not self._loads else original),
             geometry=geometry,
-            true_class=info.get('gt_label'),
+            true_class=None if label is None else int(label),
             inputs=packed['inputs'],
         )
+
+    def test_image(self, number: int) -> dict[str, Any]:
+        """Return what the test set says of an image.
+
+        Raises:
+            InputError: If it has no such image, or does not say where the image is.
+        """
+        dataset = self.dataset('test_dataloader')
+        if not 0 <= number < len(dataset):
+            raise InputError(
+                f'there is no test image {number}: test_dataloader finds {len(dataset)} images, '
+                'numbered from 0; set data_root if it should find others'
+            )
+        info = dataset.get_data_info(number)
+        if not {'img', 'img_path'} & set(info):
+            raise InputError(
+                f'{type(dataset).__name__}, the test set, gives neither img nor img_path of an '
+                'image: give image files'
+            )
+        return info
 
     def dataset(self, loader: str) -> ImageDataset:
         """Return the data set of a loader of the config, empty if it is not on this machine."""
@@ -106,12 +133,26 @@ class ImageReader:
 
     def _load(self, path: str) -> dict:
         """Load an image that no data set knows: without 'img_path' nobody asks for its box."""
+        if not self._loads:
+            return self._given(LoadPicture()(dict(img_path=path))['img'])
         try:
             info = self.pipeline.transforms[0](dict(img_path=path))
         except (AssertionError, cv2.error):
             raise InputError(f'{path} is a kind of image that OpenCV cannot read') from None
         del info['img_path']
         return info
+
+    def _given(self, image: np.ndarray) -> dict:
+        """Return an image (height, width, 3) in BGR order as the pipeline takes it."""
+        if not self._loads:
+            means = (self.config.get('data_preprocessor') or {}).get('mean') or ()
+            code = cv2.COLOR_BGR2GRAY if len(means) == 1 else cv2.COLOR_BGR2RGB
+            image = cv2.cvtColor(image, code)
+        return dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+
+    @property
+    def _loads(self) -> bool:
+        return loads_images(self.pipeline)
 
     @cached_property
     def _annotations(self) -> dict[str, dict]:

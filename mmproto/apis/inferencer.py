@@ -25,6 +25,7 @@ from mmproto.errors import InputError
 from mmproto.explanation.attribution import check_attribution
 from mmproto.explanation.explain import explain
 from mmproto.explanation.image_explanation import ImageExplanation
+from mmproto.models.backbones.backbone_info import one_patch_warning
 from mmproto.utils.files import make_writable
 from mmproto.visualization.explanation_page import patches_warning, write_explanations
 from mmproto.visualization.explanation_sheet import explanation_sheet
@@ -61,6 +62,8 @@ class ProtoPNetInferencer(BaseInferencer):
             if the attribution is unknown or not for this model.
     """
 
+    _input_shape: tuple[int, int, int] | None = None  # of the last batch
+
     def __init__(
         self,
         model: nn.Module | Config | str,
@@ -94,7 +97,7 @@ class ProtoPNetInferencer(BaseInferencer):
 
     def __call__(
         self,
-        inputs: str | Path | np.ndarray | list,
+        inputs: str | int | Path | np.ndarray | list,
         return_datasamples: bool = False,
         batch_size: int = 16,
         target: str | int | None = None,
@@ -103,7 +106,8 @@ class ProtoPNetInferencer(BaseInferencer):
         """Explain images.
 
         Args:
-            inputs: A file, a folder, an array (height, width, 3) in BGR order, or a list of them.
+            inputs: A file, a folder, the number of an image of the config's test set, an array
+                (height, width, 3) in BGR order, or a list of them.
             return_datasamples: Whether to return MMPretrain's ``DataSample`` objects.
             batch_size: How many images go through the network at once.
             target: Name or number of the class to explain; the predicted one if None.
@@ -118,7 +122,7 @@ class ProtoPNetInferencer(BaseInferencer):
                 that cannot be written, before an image goes through the network.
         """
         label = None if target is None else class_number(self.classes, target)
-        images = listed_images(inputs)
+        images = self.listed(inputs)
         if out_dir is not None:
             make_writable(Path(out_dir))
         # MMPretrain's own progress bar does not end where a batch takes longer than it likes.
@@ -135,8 +139,20 @@ class ProtoPNetInferencer(BaseInferencer):
     @property
     def warning(self) -> str | None:
         """What has to be said of every explanation first, if anything."""
-        warnings = (patches_warning(self.model.head), self.reader.warning)
+        warnings = (patches_warning(self.model.head), self.reader.warning, self._one_patch())
         return ' '.join(one for one in warnings if one) or None
+
+    def listed(self, inputs: str | int | Path | np.ndarray | list) -> list[ImageInput]:
+        """List what is given image by image.
+
+        Raises:
+            InputError: If something of it is no image, or not there.
+        """
+        images = listed_images(inputs)
+        for image in images:
+            if isinstance(image, int):
+                self.reader.test_image(image)
+        return images
 
     def preprocess(
         self, inputs: list[ImageInput], batch_size: int = 1
@@ -145,15 +161,20 @@ class ProtoPNetInferencer(BaseInferencer):
         loaded = (self.reader.read(*one) for one in zip(inputs, unique_names(inputs)))
         yield from self._get_chunk_data(loaded, batch_size)
 
+    def normalised(self, batch: list[LoadedImage]) -> torch.Tensor:
+        """Return the images of a batch (N, C, H, W) as the network gets them."""
+        pixels = {'inputs': [one.inputs for one in batch]}
+        inputs = self.model.data_preprocessor(pixels, training=False)['inputs']
+        self._input_shape = tuple(inputs.shape[1:])
+        return inputs
+
     @torch.no_grad()
     def forward(
         self, inputs: list[LoadedImage], target: int | None = None
     ) -> list[ImageExplanation]:
         """Explain a batch."""
-        pixels = {'inputs': [one.inputs for one in inputs]}
-        data = self.model.data_preprocessor(pixels, training=False)
         targets = [target] * len(inputs)
-        predictions = explain(self.model, data['inputs'], targets, self.attribution)
+        predictions = explain(self.model, self.normalised(inputs), targets, self.attribution)
         return [
             ImageExplanation(
                 name=one.name,
@@ -195,6 +216,14 @@ class ProtoPNetInferencer(BaseInferencer):
     def _init_pipeline(self, cfg: Config) -> Callable:
         self.reader = ImageReader(cfg)
         return self.reader.pipeline
+
+    def _one_patch(self) -> str | None:
+        """Return what to say if the last images had a single patch each."""
+        if self._input_shape is None:
+            return None
+        patch = self.model.head.prototype_vectors.shape[2:]
+        warning = one_patch_warning(self.model.backbone, self._input_shape, patch)
+        return warning and f'{warning[0].upper()}{warning[1:]}.'
 
     def _known_class(self, label: int | None) -> int | None:
         """Return the label, if the model knows the class."""

@@ -140,7 +140,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 def _set_backbone(cfg: Config, name: str) -> None:
     """Take another model of timm, where the config has one."""
-    settings = (cfg.get('model') or {}).get('backbone') or {}
+    settings = (cfg.get('model') or {}).get('backbone') or ConfigDict()
     if 'model_name' not in settings:
         raise InputError(
             f'backbone={name!r} is the name of a timm model, but model.backbone of {cfg.filename} '

@@ -112,8 +112,12 @@ def _missing(inferencer: ProtoPNetInferencer, analysis: ModelAnalysis) -> str:
 def _explain(
     inferencer: ProtoPNetInferencer, dataset: ImageDataset, images: list[int], batch_size: int
 ) -> dict[int, ImageExplanation]:
-    """Explanations by image; of a data set without files there are none."""
-    paths = {image: dataset.get_data_info(image).get('img_path') for image in images}
-    paths = {image: path for image, path in paths.items() if path is not None}
-    results = inferencer(list(paths.values()), batch_size=batch_size) if paths else []
-    return {image: result['explanation'] for image, result in zip(paths, results)}
+    """Explanations by image; there are none where the data set gives neither file nor pixels."""
+    infos = {image: dataset.get_data_info(image) for image in images}
+    inputs = {
+        image: info.get('img_path', image)
+        for image, info in infos.items()
+        if {'img', 'img_path'} & set(info)
+    }
+    results = inferencer(list(inputs.values()), batch_size=batch_size) if inputs else []
+    return {image: result['explanation'] for image, result in zip(inputs, results)}

@@ -73,27 +73,34 @@ def scaled_box(box: Box, size: tuple[int, int], new_size: tuple[int, int]) -> Bo
     return Box(top, max(bottom, top + 1), left, max(right, left + 1))
 
 
+def loads_images(pipeline: Compose) -> bool:
+    """Whether a pipeline begins by reading a file, as it does not for images held in memory."""
+    return type(pipeline.transforms[0]).__name__.startswith('Load')
+
+
 def follow(pipeline: Compose, info: dict) -> tuple[dict, np.ndarray, Geometry]:
     """Run a test pipeline, and note how it moves the pixels.
 
     Args:
         pipeline: A pipeline without random transforms.
         info: What a data set says of the image, with 'img_path'; or the image as 'img', an
-            array (height, width, 3) in BGR order, for which the loading step is left out.
+            array (height, width, 3) or (height, width), for which the loading step is left out.
 
     Returns:
-        What the pipeline gives, the original image (height, width, 3) in BGR order, and where
-        the input's pixels come from.
+        What the pipeline gives, the original image as loaded or given, and where the input's
+        pixels come from.
 
     Raises:
         InputError: If a transform changes the image's size in an unknown way.
     """
     transforms = list(pipeline.transforms)
     if 'img' not in info:
-        info = transforms[0](info)
+        info = transforms.pop(0)(info)
+    elif loads_images(pipeline):
+        del transforms[0]
     original = info['img']
     geometry = Geometry(original.shape[:2], original.shape[:2])
-    for transform in transforms[1:]:
+    for transform in transforms:
         before = info['img'].shape[:2]
         info = transform(info)
         if 'img' not in info:  # packed

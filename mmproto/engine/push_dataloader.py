@@ -11,7 +11,7 @@ from mmproto.datasets.checks import (
 from mmproto.engine.allowed_patches import check_forbidden
 from mmproto.errors import InputError
 from mmproto.models import unwrap_model
-from mmproto.models.backbones.backbone_info import check_image_size
+from mmproto.models.backbones.backbone_info import check_image_size, one_patch_warning
 
 
 def build_push_dataloader(runner: Runner) -> DataLoader:
@@ -41,5 +41,9 @@ def build_push_dataloader(runner: Runner) -> DataLoader:
     check_every_class(dataset, labels, model.head.prototype_class.tolist())
     check_not_augmented(dataset)
     check_forbidden(model.head, dataset)
-    check_image_size(model.backbone, dataset[0]['inputs'].shape)
+    shape = dataset[0]['inputs'].shape
+    check_image_size(model.backbone, shape)
+    warning = one_patch_warning(model.backbone, shape, model.head.prototype_vectors.shape[2:])
+    if warning is not None:
+        runner.logger.warning(f'model.backbone: {warning}.')
     return dataloader

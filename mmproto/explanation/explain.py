@@ -1,6 +1,6 @@
 """Why a prediction: the prototypes that scored points for a class, and where (section 2.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from mmproto.models import ProtoPNet
 from mmproto.models.outputs import HeadOutputs
 
 MOST_SIMILAR = 10
+CHUNK = 64  # maps of that many prototypes are held at once
 
 
 @torch.no_grad()
@@ -49,6 +50,40 @@ def explain(
     ]
 
 
+@torch.no_grad()
+def every_match(
+    model: ProtoPNet, inputs: Tensor, attribution: str = 'upsampling'
+) -> Iterator[tuple[int, Iterator[PrototypeMatch]]]:
+    """Find every prototype in each image of a batch, weighted for the predicted class.
+
+    Args:
+        model: A classifier with a ``ProtoPNetHead``, in eval mode.
+        inputs: Normalised images (N, C, H, W).
+        attribution: As for :func:`explain`.
+
+    Yields:
+        The predicted class of an image and its matches by number, found as they are asked for:
+        the maps of all of them are too much to hold.
+    """
+    for image, one in zip(inputs, model.extract_feat(inputs)[-1]):
+        outputs = model.head.outputs([one[None]])
+        label = int(outputs.logits[0].argmax())
+        yield label, _all_matches(model, image, outputs, label, attribution)
+
+
+@torch.no_grad()
+def _all_matches(
+    model: ProtoPNet, image: Tensor, outputs: HeadOutputs, label: int, attribution: str
+) -> Iterator[PrototypeMatch]:
+    names = model.head.prototype_names
+    numbers = list(range(len(names)))
+    for first in range(0, len(numbers), CHUNK):
+        some = numbers[first : first + CHUNK]
+        places = _places(model, image, outputs, some, attribution)
+        for prototype in some:
+            yield _match(outputs, names, prototype, label, places[prototype])
+
+
 def own_prototypes(outputs: HeadOutputs, label: int) -> list[int]:
     """Return the prototypes that explain a class in one image.
 
@@ -77,17 +112,7 @@ def _explain_one(
     names = model.head.prototype_names
 
     def matches(some: list[int], label: int) -> list[PrototypeMatch]:
-        return [
-            PrototypeMatch(
-                prototype=prototype,
-                name=names[prototype],
-                prototype_class=int(outputs.prototype_class[prototype]),
-                score=float(outputs.scores[0, prototype]),
-                weight=float(outputs.last_layer_weight[label, prototype]),
-                **places[prototype],
-            )
-            for prototype in some
-        ]
+        return [_match(outputs, names, one, label, places[one]) for one in some]
 
     def explanation_of(label: int, own: list[int]) -> ClassExplanation:
         points = outputs.scores[0].cpu().double() * outputs.last_layer_weight[label].cpu().double()
@@ -106,6 +131,20 @@ def _explain_one(
         rival=explanation_of(rival, of_rival),
         most_similar=matches(most_similar, target),
         attribution=attribution,
+    )
+
+
+def _match(
+    outputs: HeadOutputs, names: Sequence[str], prototype: int, label: int, place: dict
+) -> PrototypeMatch:
+    """Return the match of a prototype found at a place, weighted for a class."""
+    return PrototypeMatch(
+        prototype=prototype,
+        name=names[prototype],
+        prototype_class=int(outputs.prototype_class[prototype]),
+        score=float(outputs.scores[0, prototype]),
+        weight=float(outputs.last_layer_weight[label, prototype]),
+        **place,
     )
 
 

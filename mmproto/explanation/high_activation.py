@@ -5,9 +5,17 @@ import numpy as np
 
 from mmproto.functional import Box
 
+# Share of its values by which a map may vary and still be one number, but for rounding.
+FLAT = 1e-6
+
 
 def upsample(similarity_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Upsample a map (H', W') to ``size`` (height, width) with OpenCV's cubic interpolation."""
+    """Upsample a map (H', W') to ``size`` (height, width) with OpenCV's cubic interpolation.
+
+    A constant map stays constant: rounded cubic weights would mark some pixels of it.
+    """
+    if np.ptp(similarity_map) <= FLAT * np.abs(similarity_map).max():
+        return np.full(size, similarity_map.flat[0])
     return cv2.resize(similarity_map, dsize=size[::-1], interpolation=cv2.INTER_CUBIC)
 
 

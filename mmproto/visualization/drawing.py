@@ -58,6 +58,13 @@ def thumbnail(image: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(image, size, interpolation=interpolation)
 
 
+def in_bgr(image: np.ndarray) -> np.ndarray:
+    """Return an image in RGB order in OpenCV's; one of a single channel is the same in both."""
+    if image.ndim == 2 or image.shape[2] == 1:
+        return image
+    return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
+
+
 def display_copy(image: np.ndarray) -> np.ndarray:
     """Return the image in three channels, made smaller if it is larger than a page needs."""
     if image.ndim == 2 or image.shape[2] == 1:

@@ -11,7 +11,7 @@ from rich.progress import track
 from mmproto.analysis.image_patch import ImagePatch
 from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.functional import Box
-from mmproto.visualization.prototype_images import to_bgr
+from mmproto.visualization.prototype_images import input_image
 from mmproto.visualization.thumbnails import Thumbnails
 
 PATCH = 56
@@ -32,7 +32,7 @@ def patch_thumbnails(
 
     def crop(image: tuple[str, int]) -> dict[tuple, np.ndarray]:
         split, index = image
-        pixels = to_bgr(datasets[split][index]['inputs'])
+        pixels = input_image(datasets[split], index)
         return {
             (split, index, box): pixels[box.top : box.bottom, box.left : box.right]
             for box in sorted(boxes[image])

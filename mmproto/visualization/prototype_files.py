@@ -18,7 +18,7 @@ from mmproto.functional import Box, NearestPatch
 from mmproto.models import ProtoPNet
 from mmproto.utils.files import whole_file
 from mmproto.visualization.drawing import save
-from mmproto.visualization.prototype_images import draw_prototype, to_bgr
+from mmproto.visualization.prototype_images import draw_prototype, input_image
 
 IMAGE = re.compile(r'\d{5,}_(image|crop|heat)\.jpg')
 
@@ -56,7 +56,7 @@ def write_prototypes(
         of_image[record.image_index].append(record)
 
     def draw(index: int) -> None:
-        image = to_bgr(dataset[index]['inputs'])
+        image = input_image(dataset, index)
         for record in of_image[index]:
             activation = upsample(maps[record.prototype], image.shape[:2])
             drawn = draw_prototype(image, activation, Box(**record.box))

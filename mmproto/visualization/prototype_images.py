@@ -18,7 +18,7 @@ from mmproto.explanation.high_activation import high_activation_box
 from mmproto.explanation.prototype_maps import prototype_maps
 from mmproto.functional import Box
 from mmproto.models import ProtoPNet, ProtoPNetHead
-from mmproto.visualization.drawing import draw_box, heat_map
+from mmproto.visualization.drawing import draw_box, heat_map, in_bgr
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class TrainingImages:
         inputs = self.dataset[index]['inputs']
         data = self.model.data_preprocessor({'inputs': [inputs]}, training=False)
         outputs = head.outputs(self.model.extract_feat(data['inputs']))
-        image = to_bgr(inputs)
+        image = input_image(self.dataset, index)
         found = outputs.locations[0, prototype]
         if head.prototypes_are_patches and not found.equal(head.prototype_location[prototype]):
             return None
@@ -183,10 +183,15 @@ def draw_prototype(image: np.ndarray, activation: np.ndarray, box: Box) -> Proto
     )
 
 
-def to_bgr(inputs: torch.Tensor) -> np.ndarray:
-    """Return an input (C, H, W), uint8, as an image (H, W, 3) in OpenCV's order."""
-    image = np.ascontiguousarray(inputs.permute(1, 2, 0).numpy())
-    return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.shape[2] == 1 else image
+def input_image(dataset: ImageDataset, index: int) -> np.ndarray:
+    """Return what the network gets of an image, uint8, as an image (H, W, 3) in OpenCV's order.
+
+    Pipelines load files in that order; what a data set holds in memory is taken for RGB.
+    """
+    image = np.ascontiguousarray(dataset[index]['inputs'].permute(1, 2, 0).numpy())
+    if image.shape[2] == 1:
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    return in_bgr(image) if 'img' in dataset.get_data_info(index) else image
 
 
 def push_folders(checkpoint: Path) -> Iterator[Path]:

@@ -224,6 +224,11 @@ def test_another_backbone_is_one_setting(run, tmp_path):
         (['tools/train.py', CONFIG, '--cfg-options', 'load_from=no.pth'], 'no checkpoint no.pth'),
         (['tools/export_onnx.py', CONFIG, 'setup.py', '--out', 'no/x.onnx'], 'a file in a folder'),
         (['tools/explain.py', CONFIG, 'no.pth', 'x.jpg', '--out', 'why'], 'no checkpoint no.pth'),
+        (['tools/explain.py', CONFIG, 'no.pth', '--out', 'why'], 'give images, or --test-images'),
+        (
+            ['tools/explain.py', CONFIG, 'x', 'x', '--out', 'why', '--all-prototypes', 'x.txt'],
+            'x.txt: give a file that ends in .csv or .json',
+        ),
         (['tools/report.py', CONFIG, 'no.pth', '--out', 'work_dirs'], 'no checkpoint no.pth'),
     ],
 )

@@ -7,7 +7,7 @@ from mmproto.analysis.image_patch import ImagePatch
 from mmproto.functional import Box
 from mmproto.visualization.drawing import thumbnail
 from mmproto.visualization.patch_thumbnails import PATCH, patch_key, patch_thumbnails
-from mmproto.visualization.prototype_images import to_bgr
+from mmproto.visualization.prototype_images import input_image
 from mmproto.visualization.thumbnails import Thumbnails
 from tests.toy import ArrayDataset
 
@@ -47,7 +47,7 @@ def test_thumbnails_are_the_patches_and_stored_once():
     for split, image, box in places:
         number = int(found[split, image, box].removeprefix('thumb:'))
         seen = cv2.imdecode(np.frombuffer(b64decode(stored[number]), np.uint8), 1)
-        pixels = to_bgr(datasets[split][image]['inputs'])
+        pixels = input_image(datasets[split], image)
         expected = thumbnail(pixels[box.top : box.bottom, box.left : box.right], PATCH)
         assert np.abs(seen.astype(int) - expected).mean() < 12
         assert max(seen.shape) == PATCH

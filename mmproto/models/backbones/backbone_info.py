@@ -103,6 +103,26 @@ def check_image_size(backbone: nn.Module, shape: tuple[int, int, int]) -> None:
     )
 
 
+def one_patch_warning(
+    backbone: nn.Module, shape: tuple[int, int, int], patch: Sequence[int]
+) -> str | None:
+    """Return what to say where an image has a single patch, so that no prototype has a place.
+
+    Args:
+        backbone: The backbone of a classifier.
+        shape: Shape (C, H, W) of an input that it takes.
+        patch: Height and width of a prototype in the feature map.
+    """
+    height, width = _probe(backbone, shape).shape[-2:]
+    if (height, width) != tuple(patch):
+        return None
+    return (
+        f'the network sees the image as one patch (feature map of {height} x {width}), so that '
+        'every box is the whole image: set model.backbone.out_indices=(-2,), or give it larger '
+        'images'
+    )
+
+
 def _multiples_around(height: int, width: int, step: int = 32) -> list[tuple[int, int]]:
     """Return the next smaller and the next larger size in multiples of a step."""
     smaller = max(step, height // step * step), max(step, width // step * step)
