@@ -1,5 +1,6 @@
 """A data set that holds its images in memory, as MMPretrain's CIFAR10 and MNIST do."""
 
+import copy
 import csv
 import json
 from typing import ClassVar
@@ -43,7 +44,7 @@ def loader():
     return dict(
         batch_size=4,
         num_workers=0,
-        dataset=dict(type='MemoryDataset', pipeline=[dict(type='PackInputs')]),
+        dataset=dict(type='MemoryDataset', ann_file='', pipeline=[dict(type='PackInputs')]),
         sampler=dict(type='DefaultSampler', shuffle=False),
         collate_fn=dict(type='default_collate'),
     )
@@ -139,3 +140,12 @@ def test_every_prototype_is_in_the_table_and_the_points_sum_to_the_logit(inferen
         read = list(csv.DictReader(file))
     assert [float(row['score']) for row in read] == [row['score'] for row in rows]
     assert [row['class'] for row in read] == [row['class'] for row in rows]
+
+
+def test_an_image_that_is_one_patch_is_warned_about(inferencer):
+    inferencer(3)
+    assert inferencer.warning is None
+    warned = copy.copy(inferencer)
+    warned(np.zeros((2, 2, 3), np.uint8))
+    assert 'sees the image as one patch' in warned.warning
+    assert 'out_indices=(-2,)' in warned.warning

@@ -52,3 +52,14 @@ def test_images_that_the_backbone_cannot_take_are_refused_before_training(tmp_pa
         out_indices=(-1,),
     )
     refused(tmp_path, r'cannot take images of 16 x 16 .*, but 96 x 96', model=model)
+
+
+@pytest.mark.parametrize(('size', 'warned'), [(2, True), (16, False)])
+def test_images_of_one_patch_are_warned_about_at_the_start(tmp_path, size, warned):
+    loaders = {
+        f'{name}_dataloader': loader(size=size, shuffle=name == 'train')
+        for name in ('train', 'push', 'val')
+    }
+    Runner.from_cfg(train_config(tmp_path, **loaders)).train()
+    log = next(tmp_path.glob('*/*.log')).read_text()
+    assert ('sees the image as one patch (feature map of 1 x 1)' in log) == warned
