@@ -16,6 +16,7 @@ from mmpretrain import get_model
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
+from mmproto.apis.image_reader import ImageReader
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.prototype_table import prototype_rows, write_table
 from mmproto.apis.report import analyse
@@ -149,3 +150,23 @@ def test_an_image_that_is_one_patch_is_warned_about(inferencer):
     warned(np.zeros((2, 2, 3), np.uint8))
     assert 'sees the image as one patch' in warned.warning
     assert 'out_indices=(-2,)' in warned.warning
+
+
+@DATASETS.register_module()
+class GreyMemoryDataset(MemoryDataset):
+    """One channel, (height, width), as MNIST."""
+
+    def load_data_list(self):
+        return [{**info, 'img': info['img'][..., 1]} for info in super().load_data_list()]
+
+
+def test_grey_images_in_memory_are_read_and_shown(tmp_path):
+    test = loader()
+    test['dataset']['type'] = 'GreyMemoryDataset'
+    reader = ImageReader(Config(dict(data_preprocessor=dict(mean=[33.5]), test_dataloader=test)))
+    dataset = reader.dataset('test_dataloader')
+    loaded = reader.read(2, 'two')
+    assert torch.equal(loaded.inputs, dataset[2]['inputs'])
+    assert loaded.image.shape == input_image(dataset, 2).shape == (16, 16, 3)
+    cv2.imwrite(str(tmp_path / 'same.png'), loaded.image)
+    assert torch.equal(reader.read(str(tmp_path / 'same.png'), 'same').inputs, loaded.inputs)
