@@ -14,10 +14,10 @@ import mmpretrain
 import pytest
 import torch
 
+from mmproto.apis.load_config import find_config
 from mmproto.datasets.birds import make_birds
 from mmproto.errors import InputError
 from mmproto.utils import command_line
-from mmproto.apis.load_config import find_config
 from mmproto.utils.command_line import config_parser, load_config
 from tests.command import ROOT, run_command
 
