@@ -14,13 +14,9 @@ from mmengine.config import Config
 from mmpretrain.registry import DATASETS
 from PIL import Image
 
-from mmproto.datasets.folder import (
-    FolderDataset,
-    LabelledImage,
-    folder_classes,
-    held_out,
-    image_scale,
-)
+from mmproto.datasets.folder import FolderDataset, folder_classes, image_scale
+from mmproto.datasets.folder_layout import LabelledImage
+from mmproto.datasets.folder_split import held_out
 from mmproto.errors import InputError
 
 ROOT = Path(__file__).parents[2]
