@@ -11,7 +11,8 @@ from torch import Tensor
 
 from mmproto.apis.checkpoint_editor import CheckpointEditor
 from mmproto.apis.classifier import load_classifier
-from mmproto.datasets.checks import check_labels, labels_of
+from mmproto.apis.one_class import check_one_class
+from mmproto.datasets.checks import check_labels
 from mmproto.engine.push_certificate import MoveWatcher, PushCertificate
 from mmproto.errors import InputError
 from mmproto.models.heads import ASSUMPTIONS, MoveEffect
@@ -93,6 +94,7 @@ def certify_checkpoints(cfg: Config, before: str, after: str) -> Certification:
     moved = load_classifier(cfg, after).state_dict()
     editor = CheckpointEditor(cfg, before)
     model, runner = editor.model, editor.runner
+    check_one_class(model, 'a certificate')
     other_last_layer = _check_same_network(model.state_dict(), moved, before, after)
     watcher = MoveWatcher(model.head, moved[PROTOTYPES], with_radius=True)
     moves = watcher.moved.moves
@@ -103,7 +105,7 @@ def certify_checkpoints(cfg: Config, before: str, after: str) -> Certification:
         )
     dataloader = runner.build_dataloader(runner.cfg.test_dataloader)
     dataset: Any = dataloader.dataset
-    check_labels(labels_of(dataset), model.head.num_classes, 'test_dataloader')
+    check_labels(dataset, model.head.num_classes, 'test_dataloader')
     batch_sampler: Any = dataloader.batch_sampler
     for batch, images in zip(dataloader, batch_sampler):
         data = model.data_preprocessor(batch, training=False)

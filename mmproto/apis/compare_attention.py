@@ -11,6 +11,7 @@ from PIL import Image
 from mmproto.apis.classifier import Classes, check_same_classes
 from mmproto.apis.image_reader import ImageReader
 from mmproto.apis.inferencer import ProtoPNetInferencer
+from mmproto.apis.one_class import check_one_class
 from mmproto.datasets.checks import check_image_file
 from mmproto.errors import InputError
 from mmproto.explanation.class_activation import (
@@ -81,6 +82,7 @@ def compare_attention(
 
 def check_baseline(protopnet: ImageClassifier, baseline: ImageClassifier) -> None:
     """Raise an InputError for a baseline without linear head, or of other classes."""
+    check_one_class(protopnet, 'a comparison of attention')
     check_linear_head(baseline)
     check_same_classes(
         _classes('the ProtoPNet', protopnet),

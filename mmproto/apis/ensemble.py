@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmproto.apis.classifier import Classes, check_same_classes, load_classifier
+from mmproto.apis.one_class import check_one_class
 from mmproto.datasets.checks import labels_of
 from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.errors import InputError
@@ -93,6 +94,7 @@ def load_member(cfg: Config, checkpoint: str) -> Member:
     if cfg.get('test_dataloader') is None:
         raise InputError(f'{name} has no test_dataloader: set it to the data to test on')
     model = load_classifier(cfg, checkpoint)
+    check_one_class(model, 'an ensemble')
     in_order = dict(sampler=dict(type='DefaultSampler', shuffle=False), drop_last=False)
     dataloader = Runner.build_dataloader({**cfg.test_dataloader, **in_order})
     tested_on = getattr(dataloader.dataset, 'metainfo', {})

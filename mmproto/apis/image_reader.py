@@ -1,5 +1,6 @@
 """Reads single images as a network's test set does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os.path import realpath
@@ -28,7 +29,7 @@ class LoadedImage:
         path: Its file, None where it has none.
         image: The original image or a smaller copy, (height, width, 3), uint8, BGR.
         geometry: Where in the original the network's input comes from.
-        true_class: Its class, if a data set of the config knows it.
+        true_class: Its class, if a data set of the config knows it to be one.
         inputs: What the pipeline gives, (C, H, W), not yet normalised.
     """
 
@@ -86,7 +87,7 @@ class ImageReader:
             path=path,
             image=display_copy(in_bgr(original) if in_memory or not self._loads else original),
             geometry=geometry,
-            true_class=None if label is None else int(label),
+            true_class=_one_class(label),
             inputs=packed['inputs'],
         )
 
@@ -164,6 +165,10 @@ class ImageReader:
             for info in (dataset.get_data_info(i) for i in range(len(dataset)))
             if 'img_path' in info
         }
+
+
+def _one_class(label: int | Sequence[int] | None) -> int | None:
+    return None if isinstance(label, Sequence) else label
 
 
 def _test_pipeline(config: Config) -> list[dict]:

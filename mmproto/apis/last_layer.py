@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmproto.analysis.last_layer_path import LastLayerPath, walk_path
 from mmproto.apis.checkpoint_editor import CheckpointEditor, solver_config
+from mmproto.apis.one_class import check_one_class
 from mmproto.datasets.checks import labels_of
 from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.engine.solvers import SparseLastLayer
@@ -73,6 +74,7 @@ def fit_along_path(
     Returns:
         The path, and the figures of the solver.
     """
+    check_one_class(editor.model, 'a path of last layers')
     head = editor.model.head
     with score_images(editor.model, editor.push_dataloader, solver.scores_dir) as scored:
         with _held_out(editor, solver, scored) as (fitted, other, origin):

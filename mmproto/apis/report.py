@@ -11,7 +11,8 @@ from mmproto.analysis.model_report import ModelReport
 from mmproto.analysis.push_history import push_records
 from mmproto.apis.image_reader import ImageReader
 from mmproto.apis.inferencer import ProtoPNetInferencer
-from mmproto.datasets.checks import check_labels, labels_of
+from mmproto.apis.one_class import check_one_class
+from mmproto.datasets.checks import check_labels
 from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.errors import InputError
 from mmproto.explanation.image_explanation import ImageExplanation
@@ -45,6 +46,7 @@ def analyse(
             cannot be read.
     """
     model, datasets = inferencer.model, data_sets(inferencer)
+    check_one_class(model, 'a report')
     _check_test_set(inferencer.reader, datasets['test'], model.head.num_classes)
     analysis = analyse_model(model, datasets['train'], datasets['test'], batch_size)
     correct, mistakes = example_images(analysis.test, EXPLAINED)
@@ -91,7 +93,7 @@ def _check_test_set(reader: ImageReader, test_set: ImageDataset, num_classes: in
         raise InputError(
             f'test_dataloader finds no images{reason}: set data_root to the folder of the data set'
         )
-    check_labels(labels_of(test_set), num_classes, 'test_dataloader')
+    check_labels(test_set, num_classes, 'test_dataloader')
 
 
 def _missing(inferencer: ProtoPNetInferencer, analysis: ModelAnalysis) -> str:

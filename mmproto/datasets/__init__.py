@@ -3,6 +3,7 @@
 from mmproto.datasets.cars import AnnotatedCars
 from mmproto.datasets.cub import AnnotatedCUB
 from mmproto.datasets.folder import FolderDataset, folder_classes
+from mmproto.datasets.multi_label_folder import MultiLabelFolderDataset
 from mmproto.datasets.transforms import (
     CropToBox,
     LoadPicture,
@@ -17,6 +18,7 @@ __all__ = [
     'CropToBox',
     'FolderDataset',
     'LoadPicture',
+    'MultiLabelFolderDataset',
     'RandomRotate',
     'RandomShear',
     'RandomSkew',

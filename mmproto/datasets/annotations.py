@@ -1,4 +1,7 @@
-"""Lists of images: a text file with a line `path label` for each of them."""
+"""Lists of images: a text file with a line `path label` for each of them.
+
+An image may have several labels, `path label,label`, or none, `path -`.
+"""
 
 import os
 import os.path as osp
@@ -8,6 +11,7 @@ from mmengine import list_from_file
 from mmproto.errors import InputError
 
 ANNOTATIONS = 'annotations.txt'
+NO_LABEL = '-'
 
 
 def annotation_path(data_root: str, ann_file: str) -> str:
@@ -28,34 +32,35 @@ def read_lines(path: str) -> list[str]:
         raise InputError(f'{path}: this is no text in UTF-8; save it as such') from None
 
 
-def read_annotations(path: str) -> list[tuple[str, str, int]]:
-    """Where it stands ('file, line n'), image and label of every line `path label`."""
+def read_annotations(path: str) -> list[tuple[str, str, tuple[int, ...]]]:
+    """Where it stands ('file, line n'), image and labels, ascending, of every line."""
     rows = []
     for n, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         where = f'{path}, line {n}'
-        image, _, label = line.strip().rpartition(' ')
-        if not (image and label.isdecimal()):
+        image, _, text = line.strip().rpartition(' ')
+        labels = () if text == NO_LABEL else text.split(',')
+        if not (image and all(label.isdecimal() for label in labels)):
             raise InputError(
                 f"{where}: expected 'path label', the label a whole number from 0 on, but found "
                 f'{line!r}; correct the line'
             )
-        rows.append((where, image.strip(), int(label)))
+        rows.append((where, image.strip(), tuple(sorted(set(map(int, labels))))))
     if not rows:
         raise InputError(f'{path} lists no image; give one line "path label" for each')
     return rows
 
 
-def named_images(path: str, folder: str) -> dict[str, int]:
-    """Label of every listed image by its path below `folder`, the same for every spelling.
+def named_images(path: str, folder: str) -> dict[str, tuple[int, ...]]:
+    """Labels of every listed image by its path below `folder`, the same for every spelling.
 
     Raises:
         InputError: A line is broken, or its image is missing, was listed before, or is given
             by an absolute path out of the folder, by which each machine would split differently.
     """
-    labels = {}
-    for where, image, label in read_annotations(path):
+    named = {}
+    for where, image, labels in read_annotations(path):
         name = osp.relpath(osp.join(folder, image), folder).replace(os.sep, '/')
         if osp.isabs(image) and name.startswith('../'):
             raise InputError(f'{where}: {image} is not in {folder}; give a path below that')
@@ -63,27 +68,28 @@ def named_images(path: str, folder: str) -> dict[str, int]:
             raise InputError(
                 f'{where}: there is no image {osp.join(folder, name)}; correct the line'
             )
-        if name in labels:
+        if name in named:
             raise InputError(f'{where}: {name} was listed before; keep one of the two lines')
-        labels[name] = label
-    return labels
+        named[name] = labels
+    return named
 
 
 def annotated_classes(data_root: str, path: str) -> tuple[str, ...]:
     """Names of the classes, a line each of classes.txt if it is there, else the labels."""
     rows = read_annotations(path)
     names_file = osp.join(data_root, 'classes.txt')
-    labels = {label for _, _, label in rows}
+    labels = {label for _, _, some in rows for label in some}
     names = None
     if osp.isfile(names_file):
         names = tuple(name.strip() for name in read_lines(names_file) if name.strip())
-        for where, _, label in rows:
+        for where, _, some in rows:
+            label = max(some, default=0)
             if label >= len(names):
                 raise InputError(
                     f'{where}: label {label} is not among the {len(names)} classes of '
                     f'{names_file}, counted from 0; correct the line or add the class'
                 )
-    count = max(labels) + 1 if names is None else len(names)
+    count = max(labels, default=-1) + 1 if names is None else len(names)
     for label in range(count):
         if label not in labels:
             name = label if names is None else names[label]

@@ -23,7 +23,27 @@ def labels_of(dataset: ImageDataset) -> np.ndarray:
         return np.tile(labels_of(dataset.dataset), dataset.times)
     if isinstance(dataset, ConcatDataset):
         return np.concatenate([labels_of(part) for part in dataset.datasets])
-    return np.array([dataset.get_data_info(i)['gt_label'] for i in range(len(dataset))], int)
+    labels = [dataset.get_data_info(i)['gt_label'] for i in range(len(dataset))]
+    if any(np.ndim(label) for label in labels):
+        raise InputError(
+            'the images of the data set have any number of labels each: this is for data of one '
+            'class an image alone'
+        )
+    return np.array(labels, int)
+
+
+def all_labels(dataset: ImageDataset) -> tuple[np.ndarray, np.ndarray]:
+    """List all labels that images have: the image (M,) and the class (M,) of each."""
+    if isinstance(dataset, RepeatDataset):
+        return all_labels(dataset.dataset)
+    if isinstance(dataset, ConcatDataset):
+        firsts = [0, *dataset.cumulative_sizes]
+        parts = [all_labels(part) for part in dataset.datasets]
+        images = [first + images for first, (images, _) in zip(firsts, parts)]
+        return np.concatenate(images), np.concatenate([labels for _, labels in parts])
+    sets = [np.atleast_1d(dataset.get_data_info(i)['gt_label']) for i in range(len(dataset))]
+    images = np.repeat(np.arange(len(sets)), [len(labels) for labels in sets])
+    return images, np.concatenate([np.empty(0), *sets]).astype(int)
 
 
 def class_name(dataset: ImageDataset, label: int) -> str | None:
@@ -38,23 +58,22 @@ def numbered_class(dataset: ImageDataset, label: int) -> str:
     return str(label) if name is None else f'{label} ({name})'
 
 
-def check_labels(labels: np.ndarray, num_classes: int, setting: str) -> None:
+def check_labels(dataset: ImageDataset, num_classes: int, setting: str) -> None:
     """Raise an InputError for labels that the head has no class for."""
+    images, labels = all_labels(dataset)
     wrong = (labels < 0) | (labels >= num_classes)
     if wrong.any():
         raise InputError(
-            f'{setting}.dataset has the label {labels[wrong][0]} (image {wrong.argmax()}), but '
+            f'{setting}.dataset has the label {labels[wrong][0]} (image {images[wrong][0]}), but '
             f'model.head.num_classes={num_classes} allows 0 to {num_classes - 1}: set '
             'model.head.num_classes to the number of classes in the data'
         )
 
 
-def check_every_class(
-    dataset: ImageDataset, labels: np.ndarray, prototype_class: list[int]
-) -> None:
+def check_every_class(dataset: ImageDataset, prototype_class: list[int]) -> None:
     """Raise an InputError naming the classes that have no image to push a prototype onto."""
     classes = {label for label in prototype_class if label >= 0}
-    missing = sorted(classes - set(labels.tolist()))
+    missing = sorted(classes - set(all_labels(dataset)[1].tolist()))
     if missing:
         names = ', '.join(numbered_class(dataset, label) for label in missing[:5])
         raise InputError(

@@ -124,8 +124,13 @@ class FolderDataset(CustomDataset):
         return [p for p in images if (p.name in drawn) == (self.split != 'train')]
 
     def _listed(self, annotations: str) -> list[LabelledImage]:
-        labels = named_images(annotations, self.img_prefix)
-        return [
-            LabelledImage(osp.join(self.img_prefix, name), label, name)
-            for name, label in labels.items()
-        ]
+        images = []
+        for name, labels in named_images(annotations, self.img_prefix).items():
+            if len(labels) != 1:
+                raise InputError(
+                    f'{annotations}: {name} has {len(labels)} labels, but one class an image is '
+                    'expected; for any number of them take MultiLabelFolderDataset, as '
+                    'configs/protopnet/resnet34_findings_folder.py does'
+                )
+            images.append(LabelledImage(osp.join(self.img_prefix, name), labels[0], name))
+        return images

@@ -2,7 +2,7 @@
 
 import os
 import os.path as osp
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmproto.datasets.annotations import ANNOTATIONS, annotated_classes, annotation_path
 from mmproto.datasets.image_files import EXTENSIONS
@@ -14,10 +14,10 @@ FOLDERS = dict(train=('train',), val=('val', 'test'), test=('test', 'val'))
 
 
 class LabelledImage(NamedTuple):
-    """An image's path, its label, and its name, by which the split is drawn."""
+    """An image's path, its label or labels, and its name, by which the split is drawn."""
 
     path: str
-    label: int
+    label: Any
     name: str
 
 

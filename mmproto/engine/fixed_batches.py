@@ -34,7 +34,8 @@ class Images(NamedTuple):
 
     Attributes:
         features: The map (N, D, H, W) of the neck, or of the backbone where that is asked for.
-        labels: Class of each image (N,).
+        labels: Class of each image (N,), or which classes each has, bool (N, C); see
+            :func:`mmproto.functional.of_class`.
         numbers: Index of each image in the data set (N,).
     """
 
@@ -85,7 +86,7 @@ def map_images(
 
     sampler: Any = dataloader.sampler
     batches = track(
-        _batches(dataloader),
+        _batches(model, dataloader),
         total=-(-len(sampler) // BATCH_SIZE),
         description=description,
         disable=not is_main_process(),
@@ -112,17 +113,17 @@ def gather_processes(mine: Found) -> list[Found]:
     ]
 
 
-def _batches(dataloader: DataLoader) -> Iterator[Batch]:
+def _batches(model: ProtoPNet, dataloader: DataLoader) -> Iterator[Batch]:
     """Regroup what the loader gives into batches of the one size."""
     batch_sampler: Any = dataloader.batch_sampler
     samples = (
-        (image, int(sample.gt_label), index)
+        (image, sample, index)
         for data, indices in zip(dataloader, batch_sampler)
         for image, sample, index in zip(data['inputs'], data['data_samples'], indices)
     )
     sizes = set()
     while group := list(islice(samples, BATCH_SIZE)):
-        inputs, labels, numbers = zip(*group)
+        inputs, truth, numbers = zip(*group)
         sizes |= {tuple(image.shape[-2:]) for image in inputs}
         if len(sizes) > 1:
             raise InputError(
@@ -130,7 +131,8 @@ def _batches(dataloader: DataLoader) -> Iterator[Batch]:
                 "pipeline with dict(type='Resize', scale=(width, height))"
             )
         padding = [inputs[-1]] * (BATCH_SIZE - len(inputs))
-        yield Batch([*inputs, *padding], torch.tensor(labels), torch.tensor(numbers))
+        labels = model.head.true_labels(truth)
+        yield Batch([*inputs, *padding], labels, torch.tensor(numbers))
 
 
 @contextmanager

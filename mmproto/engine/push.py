@@ -38,7 +38,7 @@ def watched_push(
 
     One pass over the validation set, before the prototypes move, and after the search has given all
     processes the same buffers, gives the metrics before the
-    push and its :class:`PushCertificate`.
+    push and, if an image has one class, its :class:`PushCertificate`.
 
     Args:
         runner: The runner of the model and of its validation set, if it has one.
@@ -51,9 +51,10 @@ def watched_push(
     model = unwrap_model(runner.model)
     model.eval()
     nearest = find_nearest_patches(model, dataloader)
-    watcher, certificate = MoveWatcher(model.head, nearest.vector), None
-    before = validate(runner, watcher)
-    if runner.val_loop is not None:
+    certificates = runner.val_loop is not None and model.head.predicts_one_class
+    watcher = MoveWatcher(model.head, nearest.vector) if certificates else None
+    before, certificate = validate(runner, watcher), None
+    if watcher is not None:
         certificate = PushCertificate.of(watcher.effect())
     model.head.push(nearest)
     dataset: Any = dataloader.dataset

@@ -39,7 +39,7 @@ class MoveWatcher:
             samples: The samples of the batch, with their labels.
             images: Indices of its images in the data set.
         """
-        labels = torch.tensor([int(sample.gt_label) for sample in samples])
+        labels = self.moved.head.true_labels(samples)
         effect = self.moved.effect(feats, labels.to(feats[-1].device), self.with_radius)
         self._effects.append(effect.apply(Tensor.cpu))
         self._images += images

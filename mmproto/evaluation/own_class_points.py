@@ -44,6 +44,11 @@ class OwnClassPoints(BaseMetric):
                     'OwnClassPoints needs the predictions of a ProtoPNetHead itself: take it out '
                     'of the evaluator of another head, and of test-time augmentation'
                 )
+            if len(sample['gt_label']) != 1:
+                raise InputError(
+                    'OwnClassPoints needs images of one class each: take it out of the evaluator '
+                    'of data with any number of labels'
+                )
             label = int(sample['gt_label'])
             correct = int(sample['own_class_points'].argmax()) == label
             self.results.append((correct, float(sample['own_class_fraction'][label])))

@@ -108,7 +108,8 @@ def _explain_one(
     of_target, of_rival = own_prototypes(outputs, target), own_prototypes(outputs, rival)
     prototypes = sorted({*of_target, *of_rival, *most_similar})
     places = _places(model, image, outputs, prototypes, attribution)
-    probabilities = logits.softmax(dim=0)
+    probabilities = model.head.probabilities(logits)
+    bias = model.head.last_layer.bias
     names = model.head.prototype_names
 
     def matches(some: list[int], label: int) -> list[PrototypeMatch]:
@@ -123,6 +124,7 @@ def _explain_one(
             probability=float(probabilities[label]),
             matches=sorted(matches(own, label), key=lambda match: -match.points),
             rest=float(points.sum()),
+            start=0.0 if bias is None else float(bias[label]),
         )
 
     return PredictionExplanation(

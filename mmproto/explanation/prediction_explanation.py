@@ -9,15 +9,16 @@ from mmproto.explanation.prototype_match import PrototypeMatch
 
 @dataclass(frozen=True)
 class ClassExplanation:
-    """How the logit of a class comes about: the points of the matches and the rest sum to it.
+    """How the logit of a class comes about: matches, rest and start sum to it.
 
     Attributes:
         label: The class.
         logit: Its logit, as the network gives it.
-        probability: Its softmax probability.
+        probability: Its probability.
         matches: The class's own prototypes, or, if it has none, those that add most to its logit;
             the one with most points first.
         rest: Points of all prototypes that are not in ``matches``.
+        start: Points that every image begins with, the class's bias; 0 where there is none.
     """
 
     label: int
@@ -25,6 +26,7 @@ class ClassExplanation:
     probability: float
     matches: list[PrototypeMatch]
     rest: float
+    start: float = 0.0
 
     @property
     def by_own_prototypes(self) -> bool:
@@ -34,7 +36,8 @@ class ClassExplanation:
     @property
     def error(self) -> float:
         """By how much the points miss the logit: rounding, about 1e-6."""
-        return abs(sum(match.points for match in self.matches) + self.rest - self.logit)
+        points = sum(match.points for match in self.matches)
+        return abs(self.start + points + self.rest - self.logit)
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class PredictionExplanation:
     """Why the network predicts what it does.
 
     Attributes:
-        probabilities: Softmax probability of every class (num_classes,).
+        probabilities: Probability of every class (num_classes,).
         target: The class that was asked for, the predicted one if none was.
         rival: The class to tell it from: the predicted one if another was asked for, else the
             runner-up.
@@ -59,7 +62,7 @@ class PredictionExplanation:
 
     @property
     def label(self) -> int:
-        """The predicted class."""
+        """The predicted class; of any number of them the most probable."""
         return int(self.probabilities.argmax())
 
     @property

@@ -1,5 +1,6 @@
 """The paper's equations as pure functions of torch; nothing here knows MMEngine or MMPretrain."""
 
+from mmproto.functional.binary_score_loss import BinaryScoreLoss
 from mmproto.functional.box import Box
 from mmproto.functional.certificate import (
     certified_radius,
@@ -15,6 +16,7 @@ from mmproto.functional.cosine_distance import (
     unit_length,
 )
 from mmproto.functional.l1_cost import l1_cost
+from mmproto.functional.labels import image_labels, of_class
 from mmproto.functional.log_similarity import EPSILON, log_similarity
 from mmproto.functional.model_selection import (
     held_out,
@@ -51,6 +53,7 @@ from mmproto.functional.typical_points import typical_points
 
 __all__ = [
     'EPSILON',
+    'BinaryScoreLoss',
     'Box',
     'ConnectionPenalty',
     'LastLayerSolution',
@@ -67,6 +70,7 @@ __all__ = [
     'emptied_classes',
     'followed_interval',
     'held_out',
+    'image_labels',
     'is_used',
     'keep_last_of_class',
     'l1_cost',
@@ -77,6 +81,7 @@ __all__ = [
     'moved_interval',
     'nearest_images',
     'nearest_patch',
+    'of_class',
     'orthogonality_cost',
     'own_class_points',
     'own_connections',

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from mmproto.functional.labels import image_labels
 from mmproto.functional.mean_of_nearest import mean_of_nearest, own_prototypes
 
 
@@ -10,9 +11,13 @@ def cluster_cost(distances: Tensor, labels: Tensor, prototype_class: Tensor) -> 
 
     ``Clst = 1/N sum_i min_{j: c_j = y_i} d_ij``
 
+    An image of several classes counts once for each of them, so that every one of its findings
+    has a prototype near; an image of none does not count.
+
     Args:
         distances: Distance of each image's nearest patch to each prototype (N, P).
-        labels: Class of each image (N,).
+        labels: Class of each image (N,), or which classes each has, bool (N, C).
         prototype_class: Class of each prototype (P,), -1 for none, which is every image's own.
     """
-    return mean_of_nearest(distances, own_prototypes(labels, prototype_class))
+    images, classes = image_labels(labels)
+    return mean_of_nearest(distances[images], own_prototypes(classes, prototype_class))

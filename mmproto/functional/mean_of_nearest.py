@@ -6,15 +6,17 @@ for the separation cost with none.
 
 from torch import Tensor
 
+from mmproto.functional.labels import of_class
+
 
 def own_prototypes(labels: Tensor, prototype_class: Tensor) -> Tensor:
-    """Tell which prototypes (N, P) an image of each label counts as its own.
+    """Tell which prototypes (N, P) each image counts as its own.
 
     Args:
-        labels: Class of each image (N,).
+        labels: Class of each image (N,), or which classes each has, bool (N, C).
         prototype_class: Class of each prototype (P,), -1 for none.
     """
-    return (labels[:, None] == prototype_class) | (prototype_class < 0)
+    return of_class(labels, prototype_class) | (prototype_class < 0)
 
 
 def mean_of_nearest(distances: Tensor, chosen: Tensor) -> Tensor:

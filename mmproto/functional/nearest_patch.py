@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from mmproto.functional.mean_of_nearest import own_prototypes
+
 NO_IMAGE = torch.iinfo(torch.int64).max
 
 
@@ -73,7 +75,7 @@ def nearest_patch(
     prototype_class: Tensor,
     allowed: Tensor | None = None,
 ) -> NearestPatch:
-    """Find each prototype's nearest patch among the images of its own class in one batch.
+    """Find each prototype's nearest patch among the images that have its class in one batch.
 
     Each image is compared by itself with the prototypes of its class: the same to the bit however
     the images are spread over batches.
@@ -82,7 +84,7 @@ def nearest_patch(
         distance_of: Gives the distances (L, P) of patches (L, K) to prototypes (P, K).
         patches: Patches (N, L, K), row-major.
         map_size: Rows and columns (H', W') that the L patches form.
-        labels: Class of each image (N,).
+        labels: Class of each image (N,), or which classes each has, bool (N, C).
         images: Index of each image in the push set (N,), ascending.
         prototypes: Prototypes (P, D, h, w).
         prototype_class: Class of each prototype (P,), -1 for none: every image is its own.
@@ -101,8 +103,9 @@ def nearest_patch(
         distance_map=patches.new_zeros(len(prototypes), *map_size),
     )
     vectors = prototypes.flatten(1).to(patches)
-    for number, (label, image, of_image) in enumerate(zip(labels, images, patches)):
-        own = ((prototype_class == label) | (prototype_class < 0)).nonzero().flatten()
+    every_own = own_prototypes(labels, prototype_class)
+    for number, (chosen_by, image, of_image) in enumerate(zip(every_own, images, patches)):
+        own = chosen_by.nonzero().flatten()
         if not len(own):
             continue
         distances = eligible = distance_of(of_image, vectors[own])

@@ -46,7 +46,11 @@ class ScoreLoss:
         self._columns = scores.t() if block_size else self._ready(scores.t())
         self._block_size = block_size or max(1, len(labels))
         self._all_reduce = all_reduce
-        self.images = self._sum_processes(labels.new_tensor(len(labels)))
+        self.images = self._sum_processes(torch.tensor(len(labels), device=labels.device))
+
+    def bias(self, weight: Tensor) -> Tensor | None:
+        """Return the bias of each class (C,) that goes with weights (C, P); None for none."""
+        return None
 
     def __call__(self, connected: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Evaluate on some connections alone.

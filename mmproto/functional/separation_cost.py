@@ -10,9 +10,11 @@ def separation_cost(distances: Tensor, labels: Tensor, prototype_class: Tensor) 
 
     ``Sep = -1/N sum_i min_{j: c_j != y_i} d_ij``
 
+    Other classes are all those that an image does not have.
+
     Args:
         distances: Distance of each image's nearest patch to each prototype (N, P).
-        labels: Class of each image (N,).
+        labels: Class of each image (N,), or which classes each has, bool (N, C).
         prototype_class: Class of each prototype (P,), -1 for none, which is never another's.
 
     Returns:

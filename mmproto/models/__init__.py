@@ -1,5 +1,5 @@
 from mmproto.models.classifiers import ProtoPNet, unwrap_model
-from mmproto.models.heads import ProtoPNetHead
+from mmproto.models.heads import MultiLabelProtoPNetHead, ProtoPNetHead
 from mmproto.models.losses import LossTerm, ProtoPNetLoss
 from mmproto.models.necks import ProtoPNetAddOn
 from mmproto.models.outputs import HeadOutputs
@@ -20,6 +20,7 @@ __all__ = [
     'LogSimilarity',
     'LossTerm',
     'Metric',
+    'MultiLabelProtoPNetHead',
     'ProtoPNet',
     'ProtoPNetAddOn',
     'ProtoPNetHead',

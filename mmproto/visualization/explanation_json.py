@@ -37,6 +37,7 @@ def explanation_json(one: ImageExplanation, gallery: Gallery) -> dict:
             'probability': explained.probability,
             'matches': [match_of(match) for match in explained.matches],
             'points_of_the_rest': explained.rest,
+            'points_at_the_start': explained.start,
         }
 
     prediction = one.prediction

@@ -81,7 +81,8 @@ def _column(
     for match in explained.matches:
         _row(sheet, one, match, thumbnails(match.prototype), left, top)
         top += SIDE + GAP
-    sheet.write(left, top, f'all other prototypes  {explained.rest:+.2f}', GREY)
+    start = f'   at the start  {explained.start:+.2f}' if explained.start else ''
+    sheet.write(left, top, f'all other prototypes  {explained.rest:+.2f}{start}', GREY)
     words = f'logit  {explained.logit:.2f}   ({explained.probability:.1%})'
     sheet.write(left, top + LINE, words, bold=True)
 

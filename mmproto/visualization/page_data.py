@@ -88,6 +88,7 @@ def _class_data(
         by_own_prototypes=explained.by_own_prototypes,
         points=sum(match.points for match in explained.matches),
         rest=explained.rest,
+        start=explained.start,
         error=explained.error,
     )
 

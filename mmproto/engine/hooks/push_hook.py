@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from torch.utils.data import DataLoader
 
-from mmproto.datasets.checks import check_labels, labels_of
+from mmproto.datasets.checks import check_labels
 from mmproto.engine.push import watched_push
 from mmproto.engine.push_dataloader import build_push_dataloader
 from mmproto.engine.push_record import PushRecord, epoch_folder
@@ -63,7 +63,7 @@ class PrototypePushHook(Hook):
         if runner.val_loop is not None:
             loaders['val_dataloader'] = runner.val_dataloader
         for setting, dataloader in loaders.items():
-            check_labels(labels_of(dataloader.dataset), num_classes, setting)
+            check_labels(dataloader.dataset, num_classes, setting)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Push, if the schedule says so."""

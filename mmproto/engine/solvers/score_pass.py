@@ -19,7 +19,7 @@ class ImageScores(NamedTuple):
 
     Attributes:
         scores: Score of every prototype on every image (N, P) in fp32.
-        labels: Class of each image (N,).
+        labels: Class of each image (N,), or which classes each has, bool (N, C).
         images: Index of each image in the data set (N,).
     """
 
@@ -50,17 +50,17 @@ def score_images(
     mine = _first_owner(indices, len(dataset))
     shape = int(mine.sum()), len(model.head.prototype_vectors)
     with _allocated(shape, folder) as scores:
-        labels = torch.empty(shape[0], dtype=torch.long)
+        labels: list[Tensor] = []
         seen = kept = 0
         for data in track(dataloader, description='scores', disable=not is_main_process()):
-            truth = torch.tensor([int(sample.gt_label) for sample in data['data_samples']])
+            truth = model.head.true_labels(data['data_samples'])
             keep = mine[seen : seen + len(truth)]
             rows = slice(kept, kept + int(keep.sum()))
             inputs = model.data_preprocessor({'inputs': data['inputs']}, training=False)['inputs']
             scores[rows] = model.head.pre_logits(model.extract_feat(inputs)).cpu()[keep]
-            labels[rows] = truth[keep]
+            labels.append(truth[keep])
             seen, kept = seen + len(truth), rows.stop
-        yield ImageScores(scores, labels, indices[mine])
+        yield ImageScores(scores, torch.cat(labels), indices[mine])
 
 
 @contextmanager

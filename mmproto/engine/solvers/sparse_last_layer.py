@@ -9,7 +9,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmproto.engine.solvers.score_pass import ImageScores, score_images
-from mmproto.functional import ConnectionPenalty, ScoreLoss, own_connections, solve_last_layer
+from mmproto.functional import (
+    BinaryScoreLoss,
+    ConnectionPenalty,
+    ScoreLoss,
+    own_connections,
+    solve_last_layer,
+)
 from mmproto.models import ProtoPNet, ProtoPNetHead
 
 
@@ -26,6 +32,9 @@ class SparseLastLayer:
 
         optim_wrapper = dict(stages=dict(last_layer=dict(
             _delete_=True, solver=dict(type='SparseLastLayer', l1_weight=1e-2, l2_weight=1e-2))))
+
+    Where images have any number of classes, the loss is the sum of the binary cross entropies of
+    the classes, and the bias of each class, which costs nothing, is fitted along with its weights.
 
     The scores are computed once, each process computing its share.
 
@@ -87,7 +96,8 @@ class SparseLastLayer:
             scored: The images that this process has scored.
             rows: Which of them count (n,), None for all.
         """
-        return ScoreLoss(
+        loss = ScoreLoss if scored.labels.ndim == 1 else BinaryScoreLoss
+        return loss(
             scored.scores,
             scored.labels.to(head.prototype_class.device),
             head.num_classes,
@@ -124,8 +134,9 @@ class SparseLastLayer:
                 logger='current',
                 level=logging.WARNING,
             )
-        head.set_last_layer(solution.weight)
-        broadcast(head.last_layer.weight.data)
+        head.set_last_layer(solution.weight, loss.bias(solution.weight))
+        for parameter in head.last_layer.parameters():
+            broadcast(parameter.data)
         return dict(
             objective=solution.objective,
             residual=solution.residual,

@@ -1,5 +1,5 @@
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from mmpretrain.evaluation import Accuracy
@@ -68,6 +68,8 @@ class ProtoPNetHead(ClsHead):
         InputError: If the number of prototypes does not fit the classes, or ``similarity`` is
             none, or ``loss`` is no :class:`ProtoPNetLoss`.
     """
+
+    predicts_one_class: ClassVar[bool] = True
 
     prototype_class: Tensor
     prototype_image: Tensor
@@ -173,7 +175,7 @@ class ProtoPNetHead(ClsHead):
 
         Args:
             feats: The neck's maps.
-            labels: Class of each image (N,) in training, None elsewhere.
+            labels: Labels of the images in training, as of :meth:`true_labels`; None elsewhere.
             prototypes: What to compare with in place of the head's own (P, D, h, w), such as what
                 a push is about to make of them.
 
@@ -258,8 +260,8 @@ class ProtoPNetHead(ClsHead):
             sample.set_pred_label(sample.pred_label.clone())
         return samples
 
-    def loss(self, feats: Sequence[Tensor], data_samples: list[DataSample]) -> dict[str, Tensor]:
-        """Return the weighted terms of the loss, see :class:`ProtoPNetLoss`.
+    def true_labels(self, data_samples: Sequence[DataSample]) -> Tensor:
+        """Class of each sample (N,), which training, push and solvers go by.
 
         Raises:
             InputError: If a sample carries mixed labels, several or none.
@@ -269,14 +271,32 @@ class ProtoPNetHead(ClsHead):
                 'ProtoPNet compares an image with the prototypes of its one class: remove the '
                 'batch augmentations (Mixup, CutMix) from model.train_cfg'
             )
+        labels = [sample.gt_label for sample in data_samples]
+        if any(len(label) != 1 for label in labels):
+            raise InputError(
+                'an image has several labels, or none: ProtoPNetHead needs one class for each '
+                "image; for any number of them set model.head.type='MultiLabelProtoPNetHead', as "
+                'configs/protopnet/resnet34_findings_folder.py does'
+            )
+        return torch.cat(labels)
+
+    def predicted_labels(self, probabilities: Tensor) -> list[int]:
+        """Return the classes that are predicted of an image, of its probabilities (num_classes,)."""
+        return [int(probabilities.argmax())]
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Probabilities of the classes, of logits (..., num_classes)."""
+        return logits.softmax(dim=-1)
+
+    def loss(self, feats: Sequence[Tensor], data_samples: list[DataSample]) -> dict[str, Tensor]:
+        """Return the weighted terms of the loss, see :class:`ProtoPNetLoss`.
+
+        Raises:
+            InputError: If a sample carries mixed labels, several or none.
+        """
+        labels = self.true_labels(data_samples)
         if feats[-1].requires_grad or self.prototype_vectors.requires_grad:
             self.leave_patches()
-        labels = torch.cat([sample.gt_label for sample in data_samples])
-        if len(labels) != len(data_samples):
-            raise InputError(
-                'an image of train_dataloader has several labels, or none: ProtoPNet needs one '
-                'class for each image'
-            )
         outputs = self.outputs(feats, labels)
         losses = self.loss_module(outputs, labels)
         if self.cal_acc:
@@ -295,7 +315,7 @@ class ProtoPNetHead(ClsHead):
 
         Args:
             feats: The neck's maps.
-            labels: Class of each image (N,).
+            labels: Labels of the images, as of :meth:`true_labels`.
             images: Index of each image in the push set (N,), ascending.
             allowed: Which patches may be chosen, bool (N, L), row-major; all if None.
         """
@@ -348,9 +368,11 @@ class ProtoPNetHead(ClsHead):
         self.prototypes_are_patches.fill_(False)
 
     @torch.no_grad()
-    def set_last_layer(self, weight: Tensor) -> None:
-        """Give the last layer other weights (num_classes, P)."""
+    def set_last_layer(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        """Give the last layer other weights (num_classes, P), and where it has one a bias."""
         self.last_layer.weight.copy_(weight)
+        if bias is not None:
+            self.last_layer.bias.copy_(bias)
 
     @torch.no_grad()
     def prune(self, keep: Tensor) -> None:
@@ -361,8 +383,9 @@ class ProtoPNetHead(ClsHead):
         """
         self.prototype_vectors = nn.Parameter(self.prototype_vectors[keep])
         weight = self.last_layer.weight[:, keep]
-        self.last_layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False).to(weight)
-        self.set_last_layer(weight)
+        bias = self.last_layer.bias
+        self.last_layer = nn.Linear(*weight.t().shape, bias=bias is not None).to(weight)
+        self.set_last_layer(weight, bias)
         for name in ('class', 'image', 'location', 'distance', 'name'):
             buffer = getattr(self, f'prototype_{name}')
             self.register_buffer(f'prototype_{name}', buffer[keep])

@@ -1,3 +1,4 @@
+from mmproto.models.losses.binary_cross_entropy_cost import BinaryCrossEntropyCost
 from mmproto.models.losses.cluster_cost import ClusterCost
 from mmproto.models.losses.cross_entropy_cost import CrossEntropyCost
 from mmproto.models.losses.l1_cost import L1Cost
@@ -8,6 +9,7 @@ from mmproto.models.losses.prototype_contrast_cost import PrototypeContrastCost
 from mmproto.models.losses.separation_cost import SeparationCost
 
 __all__ = [
+    'BinaryCrossEntropyCost',
     'ClusterCost',
     'CrossEntropyCost',
     'L1Cost',

@@ -30,5 +30,14 @@ class CrossEntropyCost(LossTerm):
         self.label_smoothing = label_smoothing
 
     def forward(self, outputs: HeadOutputs, labels: Tensor) -> Tensor:
-        """See :class:`LossTerm`."""
+        """See :class:`LossTerm`.
+
+        Raises:
+            InputError: If an image has any number of classes.
+        """
+        if labels.ndim != 1:
+            raise InputError(
+                'model.head.loss.cls: CrossEntropyCost is for images of one class each; set '
+                "model.head.loss.cls.type='BinaryCrossEntropyCost'"
+            )
         return F.cross_entropy(outputs.logits, labels, label_smoothing=self.label_smoothing)

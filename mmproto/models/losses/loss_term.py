@@ -23,7 +23,7 @@ class LossTerm(nn.Module):
 
         Args:
             outputs: What the head has computed of N images.
-            labels: Class of each image (N,).
+            labels: Class of each image (N,), or which classes each has, bool (N, C).
 
         Returns:
             A scalar, which training makes smaller.

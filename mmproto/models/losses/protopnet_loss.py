@@ -65,7 +65,7 @@ class ProtoPNetLoss(nn.Module):
 
         Args:
             outputs: What the head has computed of N images.
-            labels: Class of each image (N,).
+            labels: Class of each image (N,), or which classes each has, bool (N, C).
 
         Returns:
             ``loss_{name}`` of each term, such as ``loss_cluster``: their sum is the total.
