@@ -77,10 +77,7 @@ def main():
         print(f'warning: {inferencer.warning}', file=sys.stderr)
     for result in results:
         one = result['explanation']
-        print(
-            f'{one.name}: {one.class_name(result["pred_label"])} ({result["pred_score"]:.1%}), '
-            f'{args.out}/{one.name}.html'
-        )
+        print(f'{one.name}: {one.verdict}, {args.out}/{one.name}.html')
     if args.all_prototypes:
         write_table(prototype_rows(inferencer, images, args.batch_size), args.all_prototypes)
 

@@ -168,7 +168,7 @@ class ImageReader:
 
 
 def _one_class(label: int | Sequence[int] | None) -> int | None:
-    return None if isinstance(label, Sequence) else label
+    return None if label is None or isinstance(label, Sequence) else int(label)
 
 
 def _test_pipeline(config: Config) -> list[dict]:

@@ -243,6 +243,6 @@ def _result(one: ImageExplanation) -> dict:
 
 def _data_sample(one: ImageExplanation) -> DataSample:
     sample = DataSample().set_pred_score(one.prediction.probabilities)
-    sample.set_pred_label(one.prediction.label)
+    sample.set_pred_label(one.prediction.predicted)
     sample.set_field(one, 'explanation')
     return sample

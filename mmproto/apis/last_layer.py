@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
-from mmpretrain.registry import DATASETS, TASK_UTILS
+from mmpretrain.registry import DATASETS, MODELS, TASK_UTILS
 from torch import Tensor
 
 from mmproto.analysis.last_layer_path import LastLayerPath, walk_path
@@ -51,7 +51,12 @@ def last_layer_solver(cfg: Config, **settings: float | bool) -> SparseLastLayer:
 
 
 def watch_own_class_points(cfg: Config) -> None:
-    """Let the validation say how much of a prediction comes from the class's own prototypes."""
+    """Let the validation say how much of a prediction comes from the class's own prototypes.
+
+    Of a head that predicts any number of classes there is no such figure.
+    """
+    if not getattr(MODELS.get(cfg.model.head.type), 'predicts_one_class', True):
+        return
     evaluator = cfg.get('val_evaluator')
     metrics = [evaluator] if isinstance(evaluator, dict) else list(evaluator or [])
     if metrics and all(metric['type'] != 'OwnClassPoints' for metric in metrics):

@@ -39,8 +39,8 @@ def all_labels(dataset: ImageDataset) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(dataset, ConcatDataset):
         firsts = [0, *dataset.cumulative_sizes]
         parts = [all_labels(part) for part in dataset.datasets]
-        images = [first + images for first, (images, _) in zip(firsts, parts)]
-        return np.concatenate(images), np.concatenate([labels for _, labels in parts])
+        numbers = np.concatenate([first + own for first, (own, _) in zip(firsts, parts)])
+        return numbers, np.concatenate([labels for _, labels in parts])
     sets = [np.atleast_1d(dataset.get_data_info(i)['gt_label']) for i in range(len(dataset))]
     images = np.repeat(np.arange(len(sets)), [len(labels) for labels in sets])
     return images, np.concatenate([np.empty(0), *sets]).astype(int)

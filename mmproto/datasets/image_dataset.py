@@ -15,4 +15,7 @@ class ImageDataset(Protocol):
         """Return what the pipeline makes of an image: ``inputs`` (C, H, W) and ``data_samples``."""
 
     def get_data_info(self, index: int) -> dict[str, Any]:
-        """Return what is known without loading the image: ``gt_label``, a number or a list of them, ``img_path``."""
+        """Return what is known without loading the image.
+
+        ``gt_label``, a number, or a list where images have any number of labels; ``img_path``.
+        """

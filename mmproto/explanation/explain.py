@@ -129,6 +129,7 @@ def _explain_one(
 
     return PredictionExplanation(
         probabilities=probabilities.cpu(),
+        predicted=model.head.predicted_labels(probabilities),
         target=explanation_of(target, of_target),
         rival=explanation_of(rival, of_rival),
         most_similar=matches(most_similar, target),

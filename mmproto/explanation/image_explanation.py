@@ -38,6 +38,22 @@ class ImageExplanation:
         """Return the box of a match in ``image``, a copy of the original of any size."""
         return scaled_box(self.box(match), self.geometry.size, image.shape[:2])
 
+    @property
+    def predicted(self) -> str:
+        """The predicted classes in words."""
+        names = map(self.class_name, self.prediction.predicted)
+        return ', '.join(names) or 'none of the classes'
+
+    @property
+    def verdict(self) -> str:
+        """The predicted classes with their probabilities; of none, that of the likeliest."""
+        label, predicted = self.prediction.label, self.prediction.predicted
+        said = [
+            f'{self.class_name(one)} ({float(self.prediction.probabilities[one]):.1%})'
+            for one in predicted or [label]
+        ]
+        return ', '.join(said) if predicted else f'{self.predicted}, not even {said[0]}'
+
     def class_name(self, label: int) -> str:
         """Return a class in words."""
         return self.classes[label].replace('_', ' ') if label >= 0 else 'no class'

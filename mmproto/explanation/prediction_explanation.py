@@ -46,8 +46,10 @@ class PredictionExplanation:
 
     Attributes:
         probabilities: Probability of every class (num_classes,).
-        target: The class that was asked for, the predicted one if none was.
-        rival: The class to tell it from: the predicted one if another was asked for, else the
+        predicted: The predicted classes: one, or, of a head for any number of them, those or none,
+            the most probable first.
+        target: The class that was asked for, the most probable one if none was.
+        rival: The class beside it: the most probable one if another was asked for, else the
             runner-up.
         most_similar: The prototypes with the highest scores over all classes, weighted for
             ``target``.
@@ -55,6 +57,7 @@ class PredictionExplanation:
     """
 
     probabilities: Tensor
+    predicted: list[int]
     target: ClassExplanation
     rival: ClassExplanation
     most_similar: list[PrototypeMatch]

@@ -9,7 +9,7 @@ from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.explanation.prediction_explanation import ClassExplanation
 from mmproto.explanation.prototype_match import PrototypeMatch
 from mmproto.visualization.drawing import draw_box, thumbnail
-from mmproto.visualization.page_data import rival_question
+from mmproto.visualization.page_data import rival_question, target_question
 from mmproto.visualization.sheet import GREEN, GREY, RED, SMALL, Sheet, shortened
 
 SIDE = 84
@@ -32,7 +32,7 @@ def explanation_sheet(
         warning: What has to be said of the model, if anything.
     """
     prediction = one.prediction
-    columns = ((prediction.target, 'Why'), (prediction.rival, rival_question(one)))
+    columns = ((prediction.target, target_question(one)), (prediction.rival, rival_question(one)))
     rows = max(len(explained.matches) for explained, _ in columns)
     height = HEADER + 2 * LINE + rows * (SIDE + GAP) + 2 * LINE + GAP
     height += LINE + SIDE + 2 * LINE + 2 * GAP  # the most similar
@@ -49,9 +49,11 @@ def _header(sheet: Sheet, one: ImageExplanation, warning: str | None) -> None:
     image = thumbnail(one.image, HEADER - 2 * GAP)
     sheet.paste(image, GAP, GAP, HEADER - 2 * GAP)
     left, top = image.shape[1] + 3 * GAP, GAP
-    label = one.prediction.label
-    probability = float(one.prediction.probabilities[label])
-    lines = [(one.name, GREY), (f'{one.class_name(label)}  {probability:.1%}', 'black')]
+    prediction, label = one.prediction, one.prediction.label
+    probability = float(prediction.probabilities[label])
+    single = prediction.predicted == [label]
+    said = f'{one.class_name(label)}  {probability:.1%}' if single else one.verdict
+    lines = [(one.name, GREY), (said, 'black')]
     if one.true_class is not None:
         correct = one.true_class == label
         words = 'which is right' if correct else f'but it is {one.class_name(one.true_class)}'

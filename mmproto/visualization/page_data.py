@@ -38,10 +38,13 @@ def page_data(
         height=one.image.shape[0],
         width=one.image.shape[1],
         label=prediction.label,
-        predicted=one.class_name(prediction.label),
+        predicted=one.predicted,
+        verdict=one.verdict,
+        classes_predicted=len(prediction.predicted),
         probability=float(prediction.probabilities[prediction.label]),
         true_class=None if one.true_class is None else one.class_name(one.true_class),
         correct=one.true_class == prediction.label,
+        target_question=target_question(one),
         rival_question=rival_question(one),
         target=_class_data(one, prediction.target, second),
         rival=_class_data(one, prediction.rival, second),
@@ -50,10 +53,17 @@ def page_data(
     )
 
 
+def target_question(one: ImageExplanation) -> str:
+    """Return the question that the points of the explained class answer."""
+    return 'Why' if one.prediction.predicted else 'Why not'
+
+
 def rival_question(one: ImageExplanation) -> str:
     """Return the question that the points of the rival answer."""
-    asked = one.prediction.target.label != one.prediction.label
-    return 'It was taken for: why' if asked else 'Why not'
+    predicted = one.prediction.predicted
+    if one.prediction.rival.label not in predicted:
+        return 'Why not'
+    return 'And why' if one.prediction.target.label in predicted else 'It was taken for: why'
 
 
 def heat_thumbnail(one: ImageExplanation, match: PrototypeMatch) -> np.ndarray:

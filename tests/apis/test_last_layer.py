@@ -88,7 +88,7 @@ def test_another_solver_is_refused():
 
 @pytest.mark.parametrize('evaluator', [dict(type='Accuracy'), [dict(type='Accuracy')]])
 def test_own_class_points_are_watched_once(evaluator):
-    cfg = Config(dict(val_evaluator=evaluator))
+    cfg = Config(dict(model=dict(head=dict(type='ProtoPNetHead')), val_evaluator=evaluator))
     for _ in range(2):
         watch_own_class_points(cfg)
         assert [metric['type'] for metric in cfg.val_evaluator] == ['Accuracy', 'OwnClassPoints']

@@ -88,7 +88,7 @@ class MultiLabelProtoPNetHead(ProtoPNetHead):
         return logits.sigmoid()
 
     def predicted_labels(self, probabilities: Tensor) -> list[int]:
-        """Return the classes that are predicted of an image, the most probable first."""
+        """Return the classes predicted of an image, the most probable first."""
         ranked = probabilities.argsort(descending=True, stable=True).tolist()
         if self.thr is None:
             return ranked[: self.topk]
@@ -104,7 +104,7 @@ class MultiLabelProtoPNetHead(ProtoPNetHead):
     def _centre_logits(self, feats: Sequence[Tensor]) -> None:
         mean = self.outputs(feats).logits.mean(dim=0)
         all_reduce(mean, 'mean')
-        self.last_layer.bias -= mean
+        self.last_layer.bias.sub_(mean)
         self.has_bias.fill_(True)
 
     def set_last_layer(self, weight: Tensor, bias: Tensor | None = None) -> None:

@@ -281,7 +281,7 @@ class ProtoPNetHead(ClsHead):
         return torch.cat(labels)
 
     def predicted_labels(self, probabilities: Tensor) -> list[int]:
-        """Return the classes that are predicted of an image, of its probabilities (num_classes,)."""
+        """Return the classes predicted of an image, of its probabilities (num_classes,)."""
         return [int(probabilities.argmax())]
 
     def probabilities(self, logits: Tensor) -> Tensor:
@@ -384,7 +384,9 @@ class ProtoPNetHead(ClsHead):
         self.prototype_vectors = nn.Parameter(self.prototype_vectors[keep])
         weight = self.last_layer.weight[:, keep]
         bias = self.last_layer.bias
-        self.last_layer = nn.Linear(*weight.t().shape, bias=bias is not None).to(weight)
+        self.last_layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None).to(
+            weight
+        )
         self.set_last_layer(weight, bias)
         for name in ('class', 'image', 'location', 'distance', 'name'):
             buffer = getattr(self, f'prototype_{name}')
