@@ -7,9 +7,9 @@ from mmengine.dist import all_gather_object
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmproto.datasets.checks import labels_of
+from mmproto.datasets.checks import all_labels
 from mmproto.engine.fixed_batches import Images, map_images
-from mmproto.functional import unfold_patches
+from mmproto.functional import of_class, unfold_patches
 from mmproto.models import ProtoPNet
 
 # Patches whose cells lie on the border of a map are left out where this many cells are across.
@@ -21,13 +21,13 @@ class PatchSample(NamedTuple):
 
     Attributes:
         patches: The patches (M, C, h, w).
-        labels: Class of each (M,).
+        classes: Which classes the image of each has, bool (M, C).
         images: Index in the data set of the image that each is part of (M,).
         locations: Row and column of each in its map (M, 2).
     """
 
     patches: Tensor
-    labels: Tensor
+    classes: Tensor
     images: Tensor
     locations: Tensor
 
@@ -48,22 +48,25 @@ def sample_patches(
         per_class: About how many patches of each class.
     """
     dataset: Any = dataloader.dataset
-    of_class = torch.as_tensor(labels_of(dataset)).bincount()
+    numbers = torch.arange(model.head.num_classes)
+    counts = torch.as_tensor(all_labels(dataset)[1]).bincount(minlength=len(numbers))
     height, width = model.head.prototype_vectors.shape[-2:]
 
     def draw(images: Images) -> PatchSample:
         windows = unfold_patches(images.features, (height, width))
         columns = images.features.shape[-1] - width + 1
         inner = _inner(windows.shape[1] // columns, columns)
+        classes = of_class(images.labels.cpu(), numbers)
         parts = []
-        for window, label, number in zip(windows, images.labels.tolist(), images.numbers.tolist()):
+        for window, row, number in zip(windows, classes, images.numbers.tolist()):
             generator = torch.Generator().manual_seed(number)
-            quota = max(1, per_class // int(of_class[label]))
+            rarest = min(counts[row].tolist(), default=len(dataset))
+            quota = max(1, per_class // rarest)
             drawn = inner[torch.randperm(len(inner), generator=generator)[:quota]].sort().values
             parts.append(
                 PatchSample(
                     window[drawn].unflatten(1, (-1, height, width)).cpu(),
-                    torch.full((len(drawn),), label),
+                    row.expand(len(drawn), -1),
                     torch.full((len(drawn),), number),
                     torch.stack([drawn // columns, drawn % columns], dim=1),
                 )

@@ -41,8 +41,8 @@ def begin_at_patches(
     chosen = torch.empty(len(head.prototype_class), dtype=torch.long)
     for label in head.prototype_class.unique().tolist():
         rows = (head.prototype_class == label).cpu()
-        of_class = (sample.labels == label) if label >= 0 else torch.ones_like(sample.labels) > 0
-        candidates = of_class.nonzero().squeeze(1)
+        of_any = torch.ones(len(vectors), dtype=torch.bool)
+        candidates = (sample.classes[:, label] if label >= 0 else of_any).nonzero().squeeze(1)
         count = int(rows.sum())
         if len(candidates) < count:
             raise InputError(
