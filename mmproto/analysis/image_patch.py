@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mmproto.explanation.high_activation import high_activation_box, upsample
+from mmproto.explanation.high_activation import find_box, upsample
 from mmproto.functional import Box
+from mmproto.models import ProtoPNetHead
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class LocatedMap:
     similarity_map: np.ndarray = field(repr=False)
     input_size: tuple[int, int]
 
-    def to_patch(self, split: str, image: int, label: int) -> ImagePatch:
+    def to_patch(self, head: ProtoPNetHead, split: str, image: int, label: int) -> ImagePatch:
         """Find the box, and say what image the patch is of."""
-        box = high_activation_box(upsample(self.similarity_map, self.input_size))
+        box = find_box(head, upsample(self.similarity_map, self.input_size))
         return ImagePatch(split, image, label, self.score, self.location, box)

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmproto.datasets.checks import class_name
 from mmproto.datasets.image_dataset import ImageDataset
-from mmproto.explanation.high_activation import high_activation_box, upsample
+from mmproto.explanation.high_activation import find_box, upsample
 from mmproto.functional import Box, NearestPatch
 from mmproto.models import ProtoPNet, ProtoPNetHead
 from mmproto.models.backbones.receptive_field import backbone_receptive_field
@@ -69,7 +69,7 @@ def prototype_records(
     paths = {index: dataset.get_data_info(index).get('img_path') for index in set(images)}
 
     def box_of(activation_map: np.ndarray) -> Box:
-        return high_activation_box(upsample(activation_map, size))
+        return find_box(head, upsample(activation_map, size))
 
     with ThreadPoolExecutor() as pool:
         boxes = pool.map(box_of, maps)

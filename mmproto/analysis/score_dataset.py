@@ -56,7 +56,7 @@ def score_dataset(
     scores = np.empty((len(labels), len(prototype_class)), np.float32) if keep_scores else None
 
     def to_patch(image: int, found: LocatedMap) -> ImagePatch:
-        return found.to_patch(split, image, int(labels[image]))
+        return found.to_patch(head, split, image, int(labels[image]))
 
     for batch in scored_images(model, dataset, batch_size, f'{split} set'):
         nearest = nearest.merge(nearest_of(batch, k))

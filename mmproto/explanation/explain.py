@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mmproto.explanation.attribution import find_attribution
-from mmproto.explanation.high_activation import high_activation_box
+from mmproto.explanation.high_activation import find_box
 from mmproto.explanation.prediction_explanation import ClassExplanation, PredictionExplanation
 from mmproto.explanation.prototype_maps import prototype_maps
 from mmproto.explanation.prototype_match import PrototypeMatch
@@ -35,7 +35,7 @@ def explain(
         inputs: Normalised images (N, C, H, W).
         targets: For each image the class to explain; the predicted one where None.
         attribution: What finds the pixels that matter to a score, one of ``ATTRIBUTIONS``; the
-            boxes are around the 5 % that matter most.
+            boxes are as ``model.head.box`` asks for.
 
     Returns:
         An explanation of each image.
@@ -160,7 +160,7 @@ def _places(
     return {
         prototype: dict(
             location=tuple(location.tolist()),
-            box=high_activation_box(activation),
+            box=find_box(model.head, activation),
             activation=_from_0_to_1(activation).astype(np.float16),
         )
         for prototype, location, activation in zip(prototypes, maps.locations, activations)

@@ -14,7 +14,7 @@ from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.engine.push_record import epoch_folders
 from mmproto.errors import InputError
 from mmproto.explanation.attribution import find_attribution
-from mmproto.explanation.high_activation import high_activation_box
+from mmproto.explanation.high_activation import find_box
 from mmproto.explanation.prototype_maps import prototype_maps
 from mmproto.functional import Box
 from mmproto.models import ProtoPNet, ProtoPNetHead
@@ -144,7 +144,7 @@ class TrainingImages:
             return None
         maps = prototype_maps(head, outputs, [prototype])
         (activation,) = self.attribution(self.model, data['inputs'][0], maps)
-        return draw_prototype(image, activation, high_activation_box(activation))
+        return draw_prototype(image, activation, find_box(head, activation))
 
     def path(self, prototype: int) -> str | None:
         """As the data set says."""

@@ -4,7 +4,7 @@ import torch
 from mmpretrain.registry import MODELS
 
 from mmproto.explanation.explain import MOST_SIMILAR, explain
-from mmproto.explanation.high_activation import high_activation_box, upsample
+from mmproto.explanation.high_activation import peak_box, upsample
 from tests.toy import model_config
 
 
@@ -62,9 +62,7 @@ def test_explanations_agree_with_plain_loops(inputs):
                 assert match.score == pytest.approx(scores[j], abs=1e-4)
                 assert match.weight == pytest.approx(float(weight[j]))
                 assert match.location == locations[j]
-                assert match.box == high_activation_box(
-                    upsample(maps[j].astype(np.float32), (24, 32))
-                )
+                assert match.box == peak_box(upsample(maps[j].astype(np.float32), (24, 32)))
         most = [match.prototype for match in explanation.most_similar]
         assert most == np.argsort(-scores, kind='stable')[:MOST_SIMILAR].tolist()
 

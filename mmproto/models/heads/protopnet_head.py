@@ -18,6 +18,8 @@ from mmproto.models.losses import build_loss
 from mmproto.models.outputs import HeadOutputs
 from mmproto.models.similarities import Similarity, build_similarity
 
+BOXES = ['peak', 'percentile']
+
 
 def _height_and_width(size: int | Sequence[int]) -> tuple[int, int]:
     height_and_width = (size, size) if isinstance(size, int) else tuple(size)
@@ -59,6 +61,9 @@ class ProtoPNetHead(ClsHead):
         prototype_size: Height and width (h, w) of a prototype, or one number for both.
         similarity: Config of a :class:`Similarity`, or 'log', 'linear' or 'cosine' for short.
         other_class_weight: First weight from a prototype to the classes that are not its own.
+        box: What the box of a prototype is around, wherever one is shown: 'peak', the region
+            of the 5 % most similar pixels that holds the highest one; or 'percentile', all of these
+            pixels, as in the paper.
         loss: Config of the loss; the paper's if None.
         topk: As in MMPretrain's ``ClsHead``.
         cal_acc: As in MMPretrain's ``ClsHead``.
@@ -66,7 +71,7 @@ class ProtoPNetHead(ClsHead):
 
     Raises:
         InputError: If the number of prototypes does not fit the classes, or ``similarity`` is
-            none, or ``loss`` is no :class:`ProtoPNetLoss`.
+            none, ``box`` is unknown, or ``loss`` is no :class:`ProtoPNetLoss`.
     """
 
     predicts_one_class: ClassVar[bool] = True
@@ -90,6 +95,7 @@ class ProtoPNetHead(ClsHead):
         prototype_size: int | tuple[int, int] = 1,
         similarity: str | dict | Similarity = 'log',
         other_class_weight: float = -0.5,
+        box: str = 'peak',
         loss: dict | nn.Module | None = None,
         topk: int | tuple[int, ...] = (1,),
         cal_acc: bool = False,
@@ -98,9 +104,12 @@ class ProtoPNetHead(ClsHead):
         super().__init__(loss=build_loss(loss), topk=topk, cal_acc=cal_acc, init_cfg=init_cfg)
         prototype_class = prototype_classes(num_classes, prototypes_per_class, num_prototypes)
         size = _height_and_width(prototype_size)
+        if box not in BOXES:
+            raise InputError(f'model.head.box={box!r} is unknown: choose one of {BOXES}')
         count = len(prototype_class)
 
         self.num_classes = num_classes
+        self.box = box
         self.similarity = build_similarity(similarity)
         self.prototype_vectors = nn.Parameter(torch.rand(count, in_channels, *size))
         self.constrain()

@@ -135,6 +135,7 @@ def test_prune_drops_prototypes_with_their_connections():
         (dict(prototypes_per_class='3'), r"prototypes_per_class='3': it has to be"),
         (dict(prototypes_per_class=[3, 0, 1], num_prototypes=6), r'num_prototypes=6 .* in all 4'),
         (dict(prototype_size=0), r'prototype_size=0: give one side'),
+        (dict(box='all'), r"head.box='all' is unknown: choose one of \['peak', 'percentile'\]"),
         (dict(prototype_size=(1, 1, 1)), r'prototype_size=\(1, 1, 1\): give one side'),
         (dict(prototypes_per_class=None), r'set model\.head\.num_prototypes'),
         (dict(similarity='euclid'), r"similarity='euclid' is unknown: choose one of"),
