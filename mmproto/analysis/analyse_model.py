@@ -92,6 +92,7 @@ def analyse_model(
             scores.get('train'),
             scores['test'],
             {j: list(compress(names or (), found)) for j, found in own_parts.items()},
+            own,
         ),
         part_agreement=_part_agreement(test_set, scores['test'], own_parts) if agree else None,
         latent_map=latent_map(head, scores),

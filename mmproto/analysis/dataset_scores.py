@@ -26,6 +26,9 @@ class DatasetScores:
         sample: The patch of every image of the sample.
         sample_vectors: These patches, as prototypes are compared with them (n, D*h*w).
         scores: Score of every prototype on every image (N, P), fp32; None unless asked for.
+        greys: Small grey copies of the images with a patch of ``nearest``, of those asked for by a
+            pair and of the first of every class; by the images' indices.
+        contrast: Median over the images of the standard deviation of their grey values.
     """
 
     labels: np.ndarray
@@ -36,6 +39,8 @@ class DatasetScores:
     sample: list[ImagePatch] = field(repr=False)
     sample_vectors: np.ndarray = field(repr=False)
     scores: np.ndarray | None = field(repr=False, default=None)
+    greys: dict[int, np.ndarray] = field(repr=False, default_factory=dict)
+    contrast: float = 0.0
 
     @property
     def predicted(self) -> np.ndarray:

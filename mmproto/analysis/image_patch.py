@@ -8,6 +8,9 @@ from mmproto.explanation.high_activation import find_box, upsample
 from mmproto.functional import Box
 from mmproto.models import ProtoPNetHead
 
+# In smaller maps three patches of four or more are on the border, which says nothing of them.
+SMALLEST_WITH_INSIDE = 5
+
 
 @dataclass(frozen=True)
 class ImagePatch:
@@ -20,6 +23,9 @@ class ImagePatch:
         score: Score of the prototype on the image, which is that of the patch.
         location: Row and column of the patch in the feature map.
         box: The patch in the network's input.
+        input_size: Height and width of that.
+        place: Whether the patch is in a 'corner' of the feature map, on its 'border' or 'inside';
+            '' for a map that has next to no inside.
     """
 
     split: str
@@ -28,6 +34,20 @@ class ImagePatch:
     score: float
     location: tuple[int, int]
     box: Box
+    input_size: tuple[int, int] = (1, 1)
+    place: str = ''
+
+    @property
+    def box_in_fractions(self) -> tuple[float, float, float, float]:
+        """The box as fractions of the network's input."""
+        (height, width), box = self.input_size, self.box
+        return box.top / height, box.bottom / height, box.left / width, box.right / width
+
+    @property
+    def box_share(self) -> float:
+        """How much of the network's input the box covers."""
+        top, bottom, left, right = self.box_in_fractions
+        return (bottom - top) * (right - left)
 
 
 @dataclass(frozen=True)
@@ -52,4 +72,15 @@ class LocatedMap:
     def to_patch(self, head: ProtoPNetHead, split: str, image: int, label: int) -> ImagePatch:
         """Find the box, and say what image the patch is of."""
         box = find_box(head, upsample(self.similarity_map, self.input_size))
-        return ImagePatch(split, image, label, self.score, self.location, box)
+        place = place_in(self.location, self.similarity_map.shape)
+        return ImagePatch(
+            split, image, label, self.score, self.location, box, self.input_size, place
+        )
+
+
+def place_in(location: tuple[int, int], size: tuple[int, ...]) -> str:
+    """Return where in a map of that size a place is, see :class:`ImagePatch`."""
+    if min(size) < SMALLEST_WITH_INSIDE:
+        return ''
+    edges = sum(at in (0, length - 1) for at, length in zip(location, size))
+    return ('inside', 'border', 'corner')[edges]

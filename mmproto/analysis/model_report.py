@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmproto.analysis.checks import Check
 from mmproto.analysis.editable_model import EditableModel
 from mmproto.analysis.firing import fires_among
 from mmproto.analysis.latent_map import LatentMap
@@ -31,6 +32,8 @@ class ModelReport:
         part_agreement: How well boxes and parts agree, None where the data knows no parts.
         latent_map: The map of the latent space.
         editable: What the page needs to follow edits of the model.
+        checks: Which checks of the prototypes could be made.
+        highest_score: What a prototype scores on a patch that equals it.
         warning: What has to be said first of all, None if nothing.
         origin: Where the images of the prototypes come from, in words.
     """
@@ -48,6 +51,8 @@ class ModelReport:
     part_agreement: PartAgreement | None
     latent_map: LatentMap
     editable: EditableModel
+    checks: list[Check]
+    highest_score: float
     warning: str | None
     origin: str
 

@@ -64,3 +64,15 @@ def duplicates(head: ProtoPNetHead) -> list[list[int]]:
         [other for other in members[patch] if other != prototype and patch[1] >= 0]
         for prototype, patch in enumerate(patches)
     ]
+
+
+def prototypes_of_same_image(head: ProtoPNetHead) -> list[list[int]]:
+    """For every prototype the others of its class that are patches of the same image."""
+    members = defaultdict(list)
+    origins = list(zip(head.prototype_class.tolist(), head.prototype_image.tolist()))
+    for prototype, origin in enumerate(origins):
+        members[origin].append(prototype)
+    return [
+        [other for other in members[origin] if other != prototype and origin[1] >= 0]
+        for prototype, origin in enumerate(origins)
+    ]

@@ -1,14 +1,22 @@
-"""What there is to know of each prototype, and what of that gives concern."""
+"""What there is to know of each prototype."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
+from typing import Any
 
 import numpy as np
 
+from mmproto.analysis.concerns import Concern, find_concerns
 from mmproto.analysis.dataset_scores import DatasetScores
 from mmproto.analysis.firing import firing_shares
 from mmproto.analysis.image_patch import ImagePatch
-from mmproto.analysis.prototype_patches import duplicates
+from mmproto.analysis.patch_pixels import contrast, pixels, unlike_images_with
+from mmproto.analysis.prototype_patches import (
+    duplicates,
+    prototypes_by_image,
+    prototypes_of_same_image,
+)
 from mmproto.models import ProtoPNetHead
 
 
@@ -34,6 +42,17 @@ class PrototypeStatistics:
             no parts, or not the image.
         strongest_class: The class in whose logit it has the greatest weight; its own if no other is
             greater.
+        highest_score: What a prototype scores on a patch that equals it.
+        from_same_image: Indices of the other prototypes of its class that are patches of the same
+            training image.
+        own_score: Its score on its training image, None if that is not there.
+        place: Where in the feature map its training patch is, see :class:`ImagePatch`; '' if that
+            is not known, or says nothing.
+        box_share: How much of its training image its box covers, 0 if that is not known.
+        contrast: Standard deviation of the grey values in its box, by that of the whole image in a
+            typical training image; None if it is not known.
+        shared: In how many training images, of those compared that are otherwise unlike its own,
+            the same pixels are at the same place; and of how many.
     """
 
     prototype: int
@@ -48,30 +67,29 @@ class PrototypeStatistics:
     duplicates: list[int]
     parts: list[str] | None
     strongest_class: int
+    highest_score: float
+    from_same_image: list[int]
+    own_score: float | None = None
+    place: str = ''
+    box_share: float = 0.0
+    contrast: float | None = None
+    shared: tuple[int, int] = (0, 0)
 
     @property
-    def concerns(self) -> list[str]:
-        """What speaks against the prototype, in words; empty if nothing does."""
-        found = []
-        if self.duplicates:
-            count = len(self.duplicates)
-            others = 'another prototype' if count == 1 else f'{count} others'
-            found.append(f'shares its patch with {others}')
-        if self.parts == []:
-            found.append('may look at background: no part that is annotated is in its box')
-        own = sum(patch.label == self.label for patch in self.nearest_train)
-        if self.label >= 0 and own < min(len(self.nearest_train), self.class_images) / 2:
-            found.append(
-                f'speaks for the wrong class: {own} of its {len(self.nearest_train)} nearest '
-                'training patches are of its own'
-            )
-        if self.label not in (-1, self.strongest_class):
-            found.append('adds more to the logit of another class than to that of its own')
-        if self.fires_other == 0 and (self.fires_own == 0 or self.label < 0):
-            found.append('never fires')
-        elif self.label >= 0 and self.fires_own <= self.fires_other:
-            found.append('fires on other classes as often as on its own')
-        return found
+    def concerns(self) -> list[Concern]:
+        """What speaks against the prototype, what is serious first; empty if nothing does."""
+        return find_concerns(self)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether something serious speaks against it."""
+        return any(concern.serious for concern in self.concerns)
+
+    @property
+    def use(self) -> float:
+        """How much it has to say: its weight times how often it fires on its class."""
+        fires = self.fires_other if isnan(self.fires_own) else self.fires_own
+        return 0.0 if isnan(fires) else self.weight * fires
 
 
 def prototype_statistics(
@@ -79,6 +97,7 @@ def prototype_statistics(
     train: DatasetScores | None,
     test: DatasetScores,
     parts: Mapping[int, list[str]],
+    own: Mapping[int, ImagePatch],
 ) -> list[PrototypeStatistics]:
     """Tell of every prototype.
 
@@ -88,6 +107,7 @@ def prototype_statistics(
         test: The scores of the test set.
         parts: Names of the parts in a prototype's training patch, by the prototypes of which they
             are known.
+        own: The training patches of the prototypes, by the prototypes of which they are known.
     """
     prototype_class = head.prototype_class.cpu().numpy()
     weight = head.last_layer.weight.detach().cpu().numpy()
@@ -95,7 +115,8 @@ def prototype_statistics(
     explained = np.where(prototype_class >= 0, prototype_class, strongest)
     own_weight = np.take_along_axis(weight, explained[None], axis=0)[0]
     fires_own, fires_other = firing_shares(test, prototype_class).tolist()
-    same_patch = duplicates(head)
+    same_patch, same_image = duplicates(head), prototypes_of_same_image(head)
+    own_scores = {} if train is None else _own_scores(head, train)
     images = np.zeros(len(weight), int)
     if train is not None:
         images = np.bincount(train.labels, minlength=len(weight))
@@ -114,6 +135,10 @@ def prototype_statistics(
             duplicates=same_patch[j],
             parts=parts.get(j),
             strongest_class=int(strongest[j]),
+            highest_score=head.highest_score,
+            from_same_image=same_image[j],
+            own_score=own_scores.get(j),
+            **({} if train is None or j not in own else _of_patch(own[j], train, train.nearest[j])),
         )
         for j, label in enumerate(prototype_class.tolist())
     ]
@@ -130,3 +155,25 @@ def strongest_classes(weight: np.ndarray, prototype_class: np.ndarray) -> np.nda
     """
     own = np.arange(len(weight))[:, None] == prototype_class
     return np.where(own & (weight == weight.max(axis=0)), np.inf, weight).argmax(axis=0)
+
+
+def _own_scores(head: ProtoPNetHead, train: DatasetScores) -> dict[int, float]:
+    """Score of every pushed prototype on the training image that it is a patch of."""
+    by_image = prototypes_by_image(head, len(train.labels))
+    return {j: train.patches[image, j].score for image, some in by_image.items() for j in some}
+
+
+def _of_patch(own: ImagePatch, train: DatasetScores, nearest: list[ImagePatch]) -> dict[str, Any]:
+    """Return what is told of a training patch, beside the patches nearest to the prototype."""
+    grey = train.greys[own.image]
+    box = pixels(grey, own.box_in_fractions)
+    # The nearest of any class, and some of its own whatever the model takes them for.
+    others = {patch.image for patch in nearest}
+    others.update(image for image in train.greys if train.labels[image] == own.label)
+    compared = (train.greys[image] for image in sorted(others - {own.image}))
+    return dict(
+        place=own.place,
+        box_share=own.box_share,
+        contrast=contrast(grey, box) / max(train.contrast, 1e-6),
+        shared=unlike_images_with(grey, box, compared),
+    )

@@ -7,6 +7,7 @@ import torch
 
 from mmproto.analysis.dataset_scores import HIGHEST, DatasetScores
 from mmproto.analysis.image_patch import ImagePatch, LocatedMap
+from mmproto.analysis.patch_pixels import contrast
 from mmproto.analysis.scored_images import ScoredImage, scored_images
 from mmproto.datasets.checks import labels_of
 from mmproto.datasets.image_dataset import ImageDataset
@@ -14,6 +15,7 @@ from mmproto.functional import NearestImages
 from mmproto.models import ProtoPNet
 
 NEAREST = 5
+REFERENCES = 8
 
 
 def score_dataset(
@@ -51,6 +53,8 @@ def score_dataset(
     prototype_class = head.prototype_class.cpu().numpy()
     nearest = NearestImages.empty(len(prototype_class), k)
     maps: dict[tuple[int, int], LocatedMap] = {}
+    greys: dict[int, np.ndarray] = {}
+    contrasts, references = [], first_of_classes(labels, REFERENCES)
     patches: dict[tuple[int, int], ImagePatch] = {}
     logits, highest, sampled, vectors = [], [], [], []
     scores = np.empty((len(labels), len(prototype_class)), np.float32) if keep_scores else None
@@ -66,6 +70,8 @@ def score_dataset(
             if scores is not None:
                 scores[one.index] = one.scores
             highest.append(ranked)
+            contrasts.append(contrast(one.grey))
+            greys[one.index] = one.grey
             asked = {*ranked[:located].tolist(), *pairs.get(one.index, ())}
             if one.index in sample:
                 winner = winning_prototype(one.scores, labels[one.index], prototype_class)
@@ -77,6 +83,8 @@ def score_dataset(
             patches |= {(one.index, j): to_patch(one.index, found[j]) for j in asked}
             maps |= {(one.index, j): found[j] for j in near}
         maps = {pair: maps[pair] for pair in nearest.pairs()}
+        wanted = {*pairs, *references, *(image for image, _ in maps)}
+        greys = {image: grey for image, grey in greys.items() if image in wanted}
 
     return DatasetScores(
         labels=labels,
@@ -90,6 +98,8 @@ def score_dataset(
         sample=[patches[pair] for pair in sampled],
         sample_vectors=np.stack(vectors) if vectors else np.empty((0, 0), np.float32),
         scores=scores,
+        greys=greys,
+        contrast=float(np.median(contrasts)),
     )
 
 
@@ -113,3 +123,8 @@ def winning_prototype(scores: np.ndarray, label: int, prototype_class: np.ndarra
     """
     own = prototype_class == label
     return int(np.where(own | ~own.any(), scores, -np.inf).argmax())
+
+
+def first_of_classes(labels: np.ndarray, count: int) -> set[int]:
+    """Return the first images of every class, by the labels of all images (N,)."""
+    return {int(i) for label in np.unique(labels) for i in np.flatnonzero(labels == label)[:count]}

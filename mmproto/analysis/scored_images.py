@@ -11,6 +11,7 @@ from rich.progress import track
 from torch import Tensor
 
 from mmproto.analysis.image_patch import LocatedMap
+from mmproto.analysis.patch_pixels import grey_copy
 from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.errors import InputError
 from mmproto.models import ProtoPNet, ProtoPNetHead
@@ -28,6 +29,7 @@ class ScoredImage:
         scores: Score of that distance (P,).
         locations: Row and column of that patch (P, 2).
         logits: Logit of every class (K,).
+        grey: The image small and grey, see :func:`grey_copy`.
     """
 
     index: int
@@ -37,6 +39,7 @@ class ScoredImage:
     scores: np.ndarray = field(repr=False)
     locations: np.ndarray = field(repr=False)
     logits: np.ndarray = field(repr=False)
+    grey: np.ndarray = field(repr=False)
 
     @torch.no_grad()
     def located_maps(self, head: ProtoPNetHead, prototypes: Iterable[int]) -> dict[int, LocatedMap]:
@@ -97,7 +100,12 @@ def _score(model: ProtoPNet, indices: range, inputs: list[Tensor]) -> list[Score
     outputs = model.head.outputs(model.extract_feat(data['inputs']))
     input_size = tuple(data['inputs'].shape[-2:])
     arrays = (outputs.distances, outputs.scores, outputs.locations, outputs.logits)
-    rows = zip(indices, outputs.feature_map.split(1), *(array.cpu().numpy() for array in arrays))
+    rows = zip(
+        indices,
+        outputs.feature_map.split(1),
+        *(array.cpu().numpy() for array in arrays),
+        map(grey_copy, inputs),
+    )
     return [ScoredImage(index, input_size, *row) for index, *row in rows]
 
 

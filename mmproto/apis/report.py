@@ -6,6 +6,7 @@ from pathlib import Path
 from mmpretrain.registry import DATASETS
 
 from mmproto.analysis.analyse_model import ModelAnalysis, analyse_model
+from mmproto.analysis.checks import checks_made
 from mmproto.analysis.example_images import example_images
 from mmproto.analysis.model_report import ModelReport
 from mmproto.analysis.push_history import push_records
@@ -70,6 +71,8 @@ def analyse(
         part_agreement=analysis.part_agreement,
         latent_map=analysis.latent_map,
         editable=analysis.editable,
+        checks=checks_made(analysis.prototypes, bool((model.head.prototype_image >= 0).any())),
+        highest_score=model.head.highest_score,
         warning=patches_warning(model.head),
         origin=f'{inferencer.gallery.origin}{_missing(inferencer, analysis)}',
     )

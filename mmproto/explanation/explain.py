@@ -133,6 +133,7 @@ def _explain_one(
         target=explanation_of(target, of_target),
         rival=explanation_of(rival, of_rival),
         most_similar=matches(most_similar, target),
+        highest_score=model.head.highest_score,
         attribution=attribution,
     )
 

@@ -53,6 +53,7 @@ class PredictionExplanation:
             runner-up.
         most_similar: The prototypes with the highest scores over all classes, weighted for
             ``target``.
+        highest_score: What a prototype scores on a patch that equals it.
         attribution: Name of the attribution that boxes and activations come from.
     """
 
@@ -61,6 +62,7 @@ class PredictionExplanation:
     target: ClassExplanation
     rival: ClassExplanation
     most_similar: list[PrototypeMatch]
+    highest_score: float
     attribution: str
 
     @property

@@ -52,4 +52,5 @@ def explanation_json(one: ImageExplanation, gallery: Gallery) -> dict:
         most_similar=[match_of(match) for match in prediction.most_similar],
         probabilities=prediction.probabilities.tolist(),
         attribution=prediction.attribution,
+        highest_score=prediction.highest_score,
     )

@@ -105,7 +105,9 @@ def _row(
     sheet.paste(images['crop'] if images else None, left + 2 * (SIDE + GAP), top, SIDE)
     sheet.paste(images['image'] if images else None, left + 3 * (SIDE + GAP), top, SIDE)
     text = left + 4 * (SIDE + GAP)
-    sheet.write(text, top + 8, f'{match.score:.2f} score', GREY)
+    highest = one.prediction.highest_score
+    scale = f' of {highest:.2f}' if highest > 0 else ''
+    sheet.write(text, top + 8, f'{match.score:.2f}{scale} score', GREY)
     sheet.write(text, top + 8 + LINE, f'x {match.weight:.2f} weight', GREY)
     sheet.write(text, top + 10 + 2 * LINE, f'= {match.points:+.2f} points')
     sheet.write(text, top + 10 + 3 * LINE, shortened(match.name, TEXT - GAP, SMALL), small=True)

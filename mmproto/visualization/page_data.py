@@ -50,6 +50,7 @@ def page_data(
         rival=_class_data(one, prediction.rival, second),
         most_similar=[_match_data(one, match) for match in prediction.most_similar],
         attribution=_attribution(one),
+        highest_score=prediction.highest_score,
     )
 
 

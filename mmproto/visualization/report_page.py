@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
+from mmproto.analysis.concerns import Concern
 from mmproto.analysis.image_patch import ImagePatch
 from mmproto.analysis.model_report import ModelReport
 from mmproto.analysis.prototype_statistics import PrototypeStatistics
@@ -71,7 +72,8 @@ def report_page(report: ModelReport, gallery: Gallery, datasets: Mapping[str, Im
         report=report,
         names=names,
         agreement=report.part_agreement and part_agreement_in_words(report.part_agreement),
-        concerned=[one for one in report.prototypes if one.concerns],
+        doubtful=sum(one.doubtful for one in report.prototypes),
+        hinted=sum(bool(one.concerns) and not one.doubtful for one in report.prototypes),
         concerns=prototypes_by_concern(report.prototypes),
         classes=_classes(report, names, prototypes),
         confused=most_confused(report.confusion_matrix)[:CONFUSED],
@@ -93,16 +95,17 @@ def report_page(report: ModelReport, gallery: Gallery, datasets: Mapping[str, Im
 
 def prototypes_by_concern(
     prototypes: list[PrototypeStatistics],
-) -> list[tuple[str, list[PrototypeStatistics]]]:
-    """Every concern, without its figures, and the prototypes that give it; the most common first.
+) -> list[tuple[Concern, list[PrototypeStatistics]]]:
+    """Every concern, without its figures, and the prototypes that give it.
 
-    Figures follow a colon.
+    What is serious comes first, then what is most common; of the prototypes those first that have
+    most to say.
     """
     found = defaultdict(list)
-    for one in prototypes:
+    for one in sorted(prototypes, key=lambda one: -one.use):
         for concern in one.concerns:
-            found[concern.split(':')[0]].append(one)
-    return sorted(found.items(), key=lambda item: -len(item[1]))
+            found[concern._replace(figures='')].append(one)
+    return sorted(found.items(), key=lambda item: (not item[0].serious, -len(item[1])))
 
 
 def most_confused(confusion: np.ndarray) -> list[tuple[int, int, int, int]]:

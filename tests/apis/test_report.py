@@ -121,6 +121,9 @@ def test_without_training_images_the_rest_is_told(inferencer, checkpoint, birds,
             patch.image for patch in full.nearest_test
         ]
         assert one.fires_own == full.fires_own
+    assert {check.checked for check in report.checks} >= {60}
+    missing = {check.name: check.missing for check in found.checks if not check.checked}
+    assert 'does not give the images of the push' in missing['nearly blank patches']
 
 
 def test_the_images_of_another_push_tell_no_parts(inferencer, checkpoint, report):
@@ -172,7 +175,12 @@ def test_a_model_that_has_never_been_pushed(config, tmp_path):
         assert np.isnan(one.fires_own)
         assert one.weight == float(weights[:, one.prototype].max())
         assert one.class_images == 0
-        assert one.concerns == ([] if one.fires_other else ['never fires'])
+        kinds = {concern.kind for concern in one.concerns}
+        assert kinds <= {'never fires', 'resembles nothing in the test set'}
+        assert ('never fires' in kinds) == (one.fires_other == 0)
+    missing = {check.name: check.missing for check in found.checks if not check.checked}
+    assert missing['nearly blank patches'] == 'the prototypes have never been pushed'
+    assert 'how often a prototype fires' not in missing
 
 
 def test_a_missing_test_set_is_named(inferencer, checkpoint, birds):

@@ -143,7 +143,15 @@ def test_it_says_what_the_report_says(browser, written):
     open_page(browser, file)
     tiles = [each.text for each in every(browser, '.tiles dd:not(.dim)')]
     concerned = [one for one in report.prototypes if one.concerns]
-    assert tiles == [f'{100 * report.accuracy:.1f} %', '60', str(len(concerned))]
+    doubtful = [one for one in report.prototypes if one.doubtful]
+    assert tiles == [f'{100 * report.accuracy:.1f} %', '60', str(len(doubtful))]
+    hints = f'hints on {len(concerned) - len(doubtful)} more'
+    assert hints in at(browser, '.tiles').text
+    checks = [each.text for each in every(browser, '.checks li')]
+    assert len(checks) == len(report.checks) == 7
+    assert [text.startswith('not checked') for text in checks] == [
+        not check.checked for check in report.checks
+    ]
     assert part_agreement_in_words(report.part_agreement) in at(browser, 'main').text
     assert 'among the 5 most activated ones there' in at(browser, '#concerns').text
     browser.execute_script(OPEN_ALL)
@@ -159,7 +167,7 @@ def test_it_says_what_the_report_says(browser, written):
     for one, (name, concerns, seen) in zip(report.prototypes, cards):
         assert name == f'prototype-{one.prototype}'
         assert len(concerns) == len(one.concerns)
-        assert all(text.startswith(concern) for text, concern in zip(concerns, one.concerns))
+        assert all(text.startswith(str(concern)) for text, concern in zip(concerns, one.concerns))
         assert seen == [
             report.classes[patch.label].replace('_', ' ')
             for patch in [*one.nearest_train, *one.nearest_test]

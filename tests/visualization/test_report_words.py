@@ -43,5 +43,7 @@ def test_fires_in_words(label, own, other, words):
         duplicates=[],
         parts=None,
         strongest_class=2,
+        highest_score=9.21,
+        from_same_image=[],
     )
     assert fires_in_words(one) == words

@@ -169,6 +169,12 @@ class ProtoPNetHead(ClsHead):
         """Whether the paper's schedule trains the last layer after a push."""
         return self.similarity.tunes_last_layer
 
+    @property
+    def highest_score(self) -> float:
+        """What a prototype scores on a patch that equals it, on images of no known class."""
+        nothing = self.prototype_vectors.new_zeros(1, len(self.prototype_class))
+        return float(self.score_maps(nothing).max())
+
     @torch.no_grad()
     def constrain(self) -> None:
         """Bring the prototypes back to what their similarity asks for, after a step."""
