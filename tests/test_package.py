@@ -160,7 +160,9 @@ def undeclared(packages, declared):
 
 
 def test_every_imported_package_is_declared(requirements):
-    declared = set().union(*(requirements[extra] for extra in ('', 'lite', 'explain', 'export')))
+    declared = set().union(
+        *(requirements[extra] for extra in ('', 'lite', 'dicom', 'explain', 'export'))
+    )
     assert undeclared(imported_packages('mmproto', 'tools', 'configs'), declared) == set()
     declared |= requirements['notebook'] | requirements['test']
     assert undeclared(imported_packages('tests'), declared) == set()

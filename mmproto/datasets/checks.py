@@ -5,16 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from mmengine.dataset import ConcatDataset, RepeatDataset
-from PIL import Image
 from torch.utils.data import DataLoader
 
 from mmproto.datasets.image_dataset import ImageDataset
+from mmproto.datasets.image_files import UNREADABLE, open_image
 from mmproto.errors import InputError
 
 PROBED_IMAGES = 8
 PROBES = 3
-# What Pillow's readers raise for a file that is no image, broken or truncated.
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 def labels_of(dataset: ImageDataset) -> np.ndarray:
@@ -112,10 +110,12 @@ def check_not_augmented(dataset: ImageDataset) -> None:
 def check_image_file(path: str) -> None:
     """Raise an InputError for a file that is no image, or a damaged one."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             image.load()
     except FileNotFoundError:
         raise InputError(f'there is no image {path}') from None
+    except InputError:
+        raise
     except UNREADABLE as error:
         raise InputError(f'{path} is no image, or a damaged one ({error})') from None
 

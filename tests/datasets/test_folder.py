@@ -279,7 +279,7 @@ def test_no_class_folders_and_one(tmp_path):
 def test_an_empty_class_folder_is_named(tmp_path):
     folder(tmp_path, a=2, b=2)
     (tmp_path / 'ill').mkdir()
-    (tmp_path / 'ill' / '0.dcm').touch()
+    (tmp_path / 'ill' / '0.pdf').touch()
     assert f'the class folder {tmp_path}/ill has no images (.jpg' in message(tmp_path)
 
 

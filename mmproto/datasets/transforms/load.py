@@ -1,4 +1,4 @@
-"""Reading any image that Pillow knows, X-rays of 16 bits among them."""
+"""Reading any image that Pillow or pydicom knows, X-rays of 16 bits among them."""
 
 from typing import Any
 
@@ -8,35 +8,20 @@ from mmcv.transforms import BaseTransform
 from mmpretrain.registry import TRANSFORMS
 from PIL import Image, ImageOps
 
-from mmproto.datasets.checks import UNREADABLE
+from mmproto.datasets.grey_levels import to_8_bits
+from mmproto.datasets.image_files import UNREADABLE, open_image
 from mmproto.errors import InputError
 
 # One channel of more than 8 bits.
 DEEP_MODES = ('I', 'F')
-
-
-def to_8_bits(values: np.ndarray) -> np.ndarray:
-    """Stretches an image to the range of 8 bits: its least value is 0, its greatest 255.
-
-    Args:
-        values: (H, W) or (H, W, 3) whole numbers or floats, colours by one range over all of
-            them; one that is not finite counts as the least.
-
-    Returns:
-        uint8 of the same shape; zeros if all values are the same.
-    """
-    values = values.astype(np.float64)
-    finite = np.isfinite(values)
-    if not finite.any():
-        return np.zeros(values.shape, np.uint8)
-    least, greatest = values[finite].min(), values[finite].max()
-    scaled = (np.where(finite, values, least) - least) / max(greatest - least, np.finfo(float).tiny)
-    return (scaled * 255).round().astype(np.uint8)
+COLOR_TYPES = ('color', 'grayscale')
 
 
 def has_deep_colours(image: Any) -> bool:
     """Whether an opened file has colours of 16 bits, of which Pillow would drop the lower 8."""
-    return image.mode in ('RGB', 'RGBA') and any(';16' in str(tile.args) for tile in image.tile)
+    return image.mode in ('RGB', 'RGBA') and any(
+        ';16' in str(tile.args) for tile in getattr(image, 'tile', [])
+    )
 
 
 def deep_colours(image: Any) -> Image.Image:
@@ -70,13 +55,16 @@ def to_rgb(image: Image.Image) -> Image.Image:
 class LoadPicture(BaseTransform):
     """Loads any image as `LoadImageFromFile` does a photograph: 8 bits, three channels, BGR.
 
-    - one channel becomes three equal ones;
+    - one channel becomes three equal ones; with ``color_type='grayscale'`` every image becomes one
+      channel, for a network that takes one;
     - one of more than 8 bits (16-bit or float PNG and TIFF, as X-rays are) is stretched from its
       own least and greatest value to 0 and 255; 16-bit colours (PNG and TIFF) are by the least
       and greatest of all three, so that grey stays grey;
+    - DICOM is shown as a viewer shows it, see :func:`mmproto.datasets.dicom.read_dicom`;
     - CMYK and palettes become colours, transparent parts white;
     - an image that says so in its EXIF data is turned upright, its sizes too;
-    - of several frames or pages the first is taken.
+    - of an animation, and of a JPEG with a preview, the first frame is taken; a TIFF or DICOM file
+      of several pages or frames is refused.
 
     A single image that is given to MMPretrain's inferencer is read by that, and taken as it is.
 
@@ -86,11 +74,16 @@ class LoadPicture(BaseTransform):
 
     Added Keys:
 
-    - img: (H, W, 3) uint8 array, BGR
+    - img: (H, W, 3) uint8 array, BGR; (H, W) with ``color_type='grayscale'``
     - img_shape, ori_shape: (H, W)
 
+    Args:
+        color_type (str): 'color' or 'grayscale', as for MMCV's `LoadImageFromFile`. Defaults to
+            'color'.
+
     Raises:
-        InputError: The file is missing, truncated or no image.
+        InputError: The file is missing, truncated, no image or several, or it is DICOM and pydicom
+            is not installed.
 
     Example:
         >>> pipeline = [
@@ -100,21 +93,33 @@ class LoadPicture(BaseTransform):
         ... ]
     """
 
+    def __init__(self, color_type: str = 'color') -> None:
+        if color_type not in COLOR_TYPES:
+            raise InputError(
+                f"LoadPicture.color_type='{color_type}': give one of {', '.join(COLOR_TYPES)}"
+            )
+        self.color_type = color_type
+
     def transform(self, results: dict) -> dict:
         """Load `results['img_path']`."""
         if 'img_path' not in results and 'img' in results:
             return results  # a single image, read by an inferencer
         path = results['img_path']
         try:
-            with Image.open(path) as image:
-                rgb = np.asarray(to_rgb(image))
+            with open_image(path) as image:
+                picture = to_rgb(image)
+        except InputError:
+            raise
         except UNREADABLE as error:
             raise InputError(
                 f'{path} cannot be read as an image ({error}): remove or replace the file'
             ) from error
-        results['img'] = np.ascontiguousarray(rgb[..., ::-1])
-        results['img_shape'] = results['ori_shape'] = rgb.shape[:2]
+        if self.color_type == 'grayscale':
+            results['img'] = np.array(picture.convert('L'))
+        else:
+            results['img'] = np.ascontiguousarray(np.asarray(picture)[..., ::-1])
+        results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}()'
+        return f"{type(self).__name__}(color_type='{self.color_type}')"

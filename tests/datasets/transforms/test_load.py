@@ -13,8 +13,8 @@ from mmcv.transforms import LoadImageFromFile
 from mmpretrain.registry import TRANSFORMS
 from PIL import Image
 
+from mmproto.datasets.grey_levels import to_8_bits
 from mmproto.datasets.transforms import LoadPicture
-from mmproto.datasets.transforms.load import to_8_bits
 from mmproto.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -158,10 +158,32 @@ def test_exif_turns_the_image(tmp_path):
     np.testing.assert_array_equal(load(path)[..., ::-1], np.rot90(RGB, -1))
 
 
-def test_the_first_page_is_taken(tmp_path):
+def test_a_tiff_of_several_pages_is_refused(tmp_path):
     pages = [Image.fromarray(RGB), Image.fromarray(255 - RGB)]
     path = saved(tmp_path, pages[0], 'p.tif', save_all=True, append_images=pages[1:])
-    np.testing.assert_array_equal(load(path)[..., ::-1], RGB)
+    with pytest.raises(InputError, match=r'p\.tif holds 2 images \(frames or pages\)'):
+        load(path)
+
+
+def test_a_jpeg_with_a_preview_is_one_image(tmp_path):
+    big, preview = Image.new('RGB', (40, 30), 'red'), Image.new('RGB', (8, 6), 'blue')
+    path = saved(tmp_path, big, 'p.jpg', format='MPO', save_all=True, append_images=[preview])
+    with Image.open(path) as image:
+        assert (image.format, image.n_frames) == ('MPO', 2)
+    assert load(path).shape == (30, 40, 3)
+
+
+@pytest.mark.parametrize('mode', ['L', 'RGB', 'I;16'])
+def test_one_channel_for_a_network_that_takes_one(tmp_path, mode):
+    grey = RGB[..., 1].copy()
+    grey[0, :2] = 0, 255
+    values = dict(L=grey, RGB=np.dstack([grey] * 3))
+    values['I;16'] = grey.astype(np.uint16) * 257
+    path = saved(tmp_path, Image.fromarray(values[mode]))
+    results = LoadPicture(color_type='grayscale')(dict(img_path=str(path)))
+    np.testing.assert_array_equal(results['img'], grey)
+    with pytest.raises(InputError, match="color_type='grey': give one of color, grayscale"):
+        LoadPicture(color_type='grey')
 
 
 @pytest.mark.parametrize('name', ['p.png', 'p.jpg', 'p.tif', 'p.bmp', 'p.webp'])
