@@ -1,6 +1,7 @@
 """Lists of images: a text file with a line `path label` for each of them.
 
 An image may have several labels, `path label,label`, or none, `path -`.
+Behind the label a tab and the name of a group may follow, such as that of a patient.
 """
 
 import os
@@ -39,7 +40,7 @@ def read_annotations(path: str) -> list[tuple[str, str, tuple[int, ...]]]:
         if not line.strip():
             continue
         where = f'{path}, line {n}'
-        image, _, text = line.strip().rpartition(' ')
+        image, _, text = line.partition('\t')[0].strip().rpartition(' ')
         labels = () if text == NO_LABEL else text.split(',')
         if not (image and all(label.isdecimal() for label in labels)):
             raise InputError(
@@ -61,7 +62,7 @@ def named_images(path: str, folder: str) -> dict[str, tuple[int, ...]]:
     """
     named = {}
     for where, image, labels in read_annotations(path):
-        name = osp.relpath(osp.join(folder, image), folder).replace(os.sep, '/')
+        name = image_name(image, folder)
         if osp.isabs(image) and name.startswith('../'):
             raise InputError(f'{where}: {image} is not in {folder}; give a path below that')
         if not osp.isfile(osp.join(folder, name)):
@@ -72,6 +73,32 @@ def named_images(path: str, folder: str) -> dict[str, tuple[int, ...]]:
             raise InputError(f'{where}: {name} was listed before; keep one of the two lines')
         named[name] = labels
     return named
+
+
+def image_name(image: str, folder: str) -> str:
+    """Return the path of a listed image below the folder, the same for every spelling."""
+    return osp.relpath(osp.join(folder, image), folder).replace(os.sep, '/')
+
+
+def annotated_groups(path: str, folder: str) -> dict[str, str]:
+    """Group of every listed image by its name, what stands behind a tab; empty if none has one.
+
+    Raises:
+        InputError: An image has none while others have.
+    """
+    rows = [line.partition('\t') for line in read_lines(path) if line.strip()]
+    if not any(group.strip() for _, _, group in rows):
+        return {}
+    for n, (line, _, group) in enumerate(rows, start=1):
+        if not group.strip():
+            raise InputError(
+                f'{path}: image {n} ({line.strip()}) has no group, but others have one behind a '
+                'tab; give every image one'
+            )
+    return {
+        image_name(line.strip().rpartition(' ')[0].strip(), folder): group.strip()
+        for line, _, group in rows
+    }
 
 
 def annotated_classes(data_root: str, path: str) -> tuple[str, ...]:

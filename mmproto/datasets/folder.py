@@ -6,7 +6,8 @@ from typing import Any
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
 
-from mmproto.datasets.annotations import annotation_path, named_images
+from mmproto.datasets.annotations import annotated_groups, annotation_path, named_images
+from mmproto.datasets.folder_groups import check_apart, grouped, with_copies
 from mmproto.datasets.folder_layout import (
     FOLDERS,
     LabelledImage,
@@ -14,7 +15,7 @@ from mmproto.datasets.folder_layout import (
     folder_classes,
     split_folders,
 )
-from mmproto.datasets.folder_split import held_out
+from mmproto.datasets.folder_split import balanced, check_both_sides, held_out
 from mmproto.datasets.image_files import check_readable
 from mmproto.errors import InputError
 
@@ -42,12 +43,16 @@ class FolderDataset(CustomDataset):
     What `data_root` may be, the first that fits:
 
     - a folder with `annotations.txt`, a line `path label` for each image, the path below
-      `data_root` (or `data_prefix` in it) and the label a number from 0 on;
+      `data_root` (or `data_prefix` in it) and the label a number from 0 on; a tab and a group may
+      follow;
       `classes.txt` beside it may name the classes, one a line;
     - a folder with `train` and `val`, or `test`, or both, each with class folders: these are the
       splits, and where one of `val` and `test` is not there the other stands in for it;
     - a folder of class folders: of every class `val_share` of the images, drawn by `seed`, are
       'val' as well as 'test', and all others 'train'.
+
+    Images of one group, such as a patient's, stay on one side of a split that is drawn, and so do
+    files that are byte for byte the same.
 
     Args:
         data_root (str): The folder.
@@ -56,13 +61,20 @@ class FolderDataset(CustomDataset):
         val_share (float): Share of every class that is held out where the data is not split yet;
             a class keeps at least one image on each side. Defaults to 0.2.
         seed (int): Another seed, another split. Defaults to 0.
+        group (str): Regular expression that finds an image's group in its path below the folder,
+            by its first group in parentheses or as a whole: `(p[0-9]+)_` for `ill/p17_3.png`. In
+            folders that are split already no group may be on two sides. Defaults to '', each
+            image by itself, or as listed.
+        balance (bool): Whether images of rarer classes come several times, so that each class has
+            as many as the largest; for a training set. Defaults to False.
         **kwargs: As for :class:`mmpretrain.datasets.CustomDataset`, but `extensions`,
             `filter_cfg` and `with_label` are refused, `data_prefix` is for a list of images
             only, and `classes`, in `metainfo` or not, have to be those of the data, in order.
 
     Raises:
         InputError: A folder, a class or an image is missing, a file is no image, a class has
-            too few of them, a line is broken, or a setting cannot be heeded. The message names it.
+            too few of them, a line is broken, a group is on two sides, or a setting cannot be
+            heeded. The message names it.
 
     Example:
         >>> dataset = dict(type='FolderDataset', data_root='data/xray', split='train',
@@ -78,6 +90,8 @@ class FolderDataset(CustomDataset):
         split: str = 'train',
         val_share: float = 0.2,
         seed: int = 0,
+        group: str = '',
+        balance: bool = False,
         **kwargs: Any,
     ) -> None:
         if split not in SPLITS:
@@ -88,6 +102,7 @@ class FolderDataset(CustomDataset):
             if name in kwargs:
                 raise InputError(f'dataset.{name}: FolderDataset does not heed it; remove it')
         self.split, self.val_share, self.seed = split, val_share, seed
+        self.group, self.balance = group, balance
         self.given_list = ann_file  # MMEngine puts data_root before its own
         super().__init__(data_root=data_root, ann_file=ann_file, **kwargs)
 
@@ -102,6 +117,8 @@ class FolderDataset(CustomDataset):
             )
         images = self._images(classes)
         check_readable([image.path for image in images])
+        if self.balance:
+            images = balanced(images, self.seed)
         return [dict(img_path=image.path, gt_label=image.label) for image in images]
 
     def _images(self, classes: tuple[str, ...]) -> list[LabelledImage]:
@@ -116,12 +133,25 @@ class FolderDataset(CustomDataset):
             chosen = dict.fromkeys(
                 folder for split, folder in folders.items() if self.split in (split, 'all')
             )
-            return [image for folder in chosen for image in find_images(folder, classes)]
+            found = {
+                folder: grouped(find_images(folder, classes), self.group, {})
+                for folder in (dict.fromkeys(folders.values()) if self.group else chosen)
+            }
+            if self.group:
+                check_apart(found)
+            return [image for folder in chosen for image in found[folder]]
         images = self._listed(annotations) if annotations else find_images(self.data_root, classes)
         if self.split == 'all':
             return images
-        drawn = held_out(images, classes, self.val_share, self.seed)
+        drawn = self._held_out(images, annotations)
+        check_both_sides(images, drawn, classes)
         return [p for p in images if (p.name in drawn) == (self.split != 'train')]
+
+    def _held_out(self, images: list[LabelledImage], annotations: str) -> set[str]:
+        """Names of the images that are held out, whole groups of them."""
+        groups = annotated_groups(annotations, self.img_prefix) if annotations else {}
+        images = with_copies(grouped(images, self.group, groups))
+        return held_out(images, self.val_share, self.seed)
 
     def _listed(self, annotations: str) -> list[LabelledImage]:
         images = []

@@ -14,11 +14,12 @@ FOLDERS = dict(train=('train',), val=('val', 'test'), test=('test', 'val'))
 
 
 class LabelledImage(NamedTuple):
-    """An image's path, its label or labels, and its name, by which the split is drawn."""
+    """An image's path, its label or labels, and its name and group, by which the split is drawn."""
 
     path: str
     label: Any
     name: str
+    group: str = ''
 
 
 def folder_classes(data_root: str, ann_file: str = '') -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """Anybody's images with any number of labels each, such as the findings of an X-ray."""
 
 import os.path as osp
-from collections import Counter
 from typing import Any
 
 from mmpretrain.registry import DATASETS
@@ -9,7 +8,6 @@ from mmpretrain.registry import DATASETS
 from mmproto.datasets.annotations import ANNOTATIONS, annotation_path, named_images
 from mmproto.datasets.folder import FolderDataset
 from mmproto.datasets.folder_layout import LabelledImage
-from mmproto.datasets.folder_split import held_out
 from mmproto.errors import InputError
 
 
@@ -19,11 +17,11 @@ class MultiLabelFolderDataset(FolderDataset):
 
     `annotations.txt` has a line `path label,label,...` for each image, `path -` for one without;
     `gt_label` is a list, as of MMPretrain's `MultiLabelDataset`. Of the images that have the same
-    labels `val_share` are held out; where there is one such image alone, it is trained with.
-    Used by `configs/protopnet/resnet34_findings_folder.py`.
+    labels `val_share` are held out; one such image alone is trained with, or
+    goes where its group goes. Used by `configs/protopnet/resnet34_findings_folder.py`.
 
     Args:
-        **kwargs: As for :class:`FolderDataset`.
+        **kwargs: As for :class:`FolderDataset`, but `balance` is refused.
 
     Raises:
         InputError: As of :class:`FolderDataset`, or there is no list.
@@ -34,21 +32,22 @@ class MultiLabelFolderDataset(FolderDataset):
         return [{**info, 'gt_label': list(info['gt_label'])} for info in super().load_data_list()]
 
     def _images(self, classes: tuple[str, ...]) -> list[LabelledImage]:
+        if self.balance:
+            raise InputError(
+                'dataset.balance: images with any number of labels cannot be repeated until all '
+                'labels are as frequent; remove it'
+            )
         annotations = annotation_path(self.data_root, self.given_list)
         if not annotations:
             raise InputError(
                 f'{self.data_root} has no {ANNOTATIONS}: class folders say one class of each '
                 "image; give a list with a line 'path label,label,...' for each, 'path -' for none"
             )
-        listed = named_images(annotations, self.img_prefix)
         images = [
             LabelledImage(osp.join(self.img_prefix, name), labels, name)
-            for name, labels in listed.items()
+            for name, labels in named_images(annotations, self.img_prefix).items()
         ]
         if self.split == 'all':
             return images
-        counts = Counter(listed.values())
-        sets = [labels for labels, count in counts.items() if count > 1]
-        alike = [i._replace(label=sets.index(i.label)) for i in images if counts[i.label] > 1]
-        drawn = held_out(alike, tuple(map(str, sets)), self.val_share, self.seed)
+        drawn = self._held_out(images, annotations)
         return [image for image in images if (image.name in drawn) == (self.split != 'train')]

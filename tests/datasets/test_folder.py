@@ -24,8 +24,11 @@ GOLDEN = ['a/3.png', 'b/4.png']
 
 
 def draw(path, size=(9, 7)):
+    """One grey for all, but no two files alike."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new('L', size, 90).save(path)
+    if path.suffix == '.png':
+        path.write_bytes(path.read_bytes() + str(path).encode())
 
 
 def folder(root, **counts):
@@ -121,9 +124,9 @@ def test_the_draw_knows_no_order_and_leaves_no_class_out(counts, share, seed, or
         for label, count in enumerate(counts)
         for i in range(count)
     ]
-    drawn = held_out(images, classes, share, seed)
+    drawn = held_out(images, share, seed)
     order.shuffle(images)
-    assert held_out(images, classes, share, seed) == drawn
+    assert held_out(images, share, seed) == drawn
     for label, count in enumerate(counts):
         inside = sum(image.name in drawn for image in images if image.label == label)
         assert 1 <= inside <= count - 1
@@ -151,6 +154,80 @@ def test_this_split_stays_as_it_is_for_good(tmp_path):
     """A trained model is tested with the images that it has not seen, in later versions too."""
     folder(tmp_path, a=6, b=6)
     assert names(FolderDataset(str(tmp_path), split='val')) == GOLDEN
+
+
+def split_by(root, *paths, **settings):
+    for path in paths:
+        draw(root / path)
+    return [set(names(FolderDataset(str(root), split=s, **settings))) for s in ('train', 'val')]
+
+
+def test_a_patient_is_on_one_side(tmp_path):
+    paths = [f'{c}/p{n}_{i}.png' for c in 'ab' for n in range(20) for i in range(1 + n % 3)]
+    train, val = split_by(tmp_path, *paths, group=r'(p\d+)_')
+    patients = [{name[2:].split('_')[0] for name in side} for side in (train, val)]
+    assert patients[0].isdisjoint(patients[1])  # those of both classes too
+    assert train | val == {*paths}
+    for c in 'ab':
+        assert 0.1 < sum(name[0] == c for name in val) / (len(paths) / 2) < 0.3
+    assert split_by(tmp_path, group=r'p\d+(?=_)')[1] == val
+    assert split_by(tmp_path, group=r'(p\d+)_', seed=1)[1] != val
+
+
+def test_a_column_of_groups(tmp_path):
+    lines = [f'x/{i}.png {i % 2}\tpatient {i // 4}' for i in range(40)]
+    listed(tmp_path, '\n'.join(lines), x=40)
+    train, val = split_by(tmp_path)
+    of = [{int(Path(name).stem) // 4 for name in side} for side in (train, val)]
+    assert of[0].isdisjoint(of[1])
+    assert len(train | val) == 40
+    assert len(of[1]) == 2
+    assert 'has a column of groups already' in message(tmp_path, group='x')
+    (tmp_path / 'annotations.txt').write_text('\n'.join([*lines[:-1], 'x/39.png 1']))
+    assert 'image 40 (x/39.png 1) has no group' in message(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('group', 'answer'),
+    [
+        ('(', 'dataset.group=(: this is no regular expression'),
+        ('^p(.)', 'dataset.group=^p(.) finds no group in a/0.png'),
+        ('^[ab]', 'class a are of too few groups'),
+    ],
+)
+def test_a_group_that_cannot_be(tmp_path, group, answer):
+    assert answer in message(folder(tmp_path, a=4, b=4), group=group)
+
+
+def test_a_group_in_two_folders_is_named(tmp_path):
+    for path in ('train/a/p1_0', 'train/b/p2_0', 'val/a/p3_0', 'val/b/p2_1'):
+        draw(tmp_path / f'{path}.png')
+    for split in ('train', 'val'):
+        text = message(tmp_path, group='(p.)_', split=split)
+        assert 'the group p2 (dataset.group) is on two sides' in text
+    assert len(FolderDataset(str(tmp_path))) == 2
+
+
+def test_copies_of_a_file_are_on_one_side(tmp_path):
+    folder(tmp_path, a=30, b=30)
+    for i in range(15):
+        copy = tmp_path / 'ab'[i % 2] / f'copy{i}.png'
+        copy.write_bytes((tmp_path / 'a' / f'{i}.png').read_bytes())
+    train, val = split_by(tmp_path)
+    assert 12 <= len(val) <= 18
+    contents = [{(tmp_path / name).read_bytes() for name in side} for side in (train, val)]
+    assert contents[0].isdisjoint(contents[1])
+
+
+def test_a_balanced_set_has_equally_many_of_all_classes(tmp_path):
+    folder(tmp_path, a=23, b=5, c=11)
+    dataset = FolderDataset(str(tmp_path), balance=True)
+    assert {*Counter(dataset.get_gt_labels().tolist()).values()} == {18}
+    counts = Counter(names(dataset))
+    assert {*counts} == {*names(FolderDataset(str(tmp_path)))}
+    for name in 'abc':
+        times = {count for path, count in counts.items() if path[0] == name}
+        assert max(times) - min(times) <= 1
 
 
 @pytest.mark.parametrize('others', [['val'], ['test'], ['val', 'test']])
@@ -292,7 +369,7 @@ def test_a_class_with_one_image_is_named(tmp_path):
 def test_unreadable_images_are_named(tmp_path):
     folder(tmp_path, a=4, b=4)
     for i in range(4):
-        (tmp_path / 'a' / f'{i}.png').write_bytes(b'no image')
+        (tmp_path / 'a' / f'{i}.png').write_bytes(b'no image %d' % i)
     text = message(tmp_path)
     assert text.startswith('3 of 6 files cannot be read as images: ')
     assert text.count(str(tmp_path / 'a')) == 3

@@ -1,4 +1,5 @@
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -11,7 +12,7 @@ from mmproto.errors import InputError
 def write(tmp_path):
     def write_list(labels):
         for i in range(len(labels)):
-            Image.new('RGB', (8, 8)).save(tmp_path / f'{i}.png')
+            Image.new('RGB', (8, 8), (i, 0, 0)).save(tmp_path / f'{i}.png')
         lines = [f'{i}.png {text}' for i, text in enumerate(labels)]
         (tmp_path / 'annotations.txt').write_text('\n'.join(lines))
         return str(tmp_path)
@@ -35,6 +36,20 @@ def test_every_set_of_labels_is_on_both_sides(write):
         (): 8, (0, 1): 8, (0,): 8, (1,): 8, (0, 1, 2): 1,
     }  # fmt: skip
     assert sides['all'].metainfo['classes'] == ('0', '1', '2')
+
+
+def test_patients_are_on_one_side(write):
+    texts = ['-', '1,0', '0', '1', '2', '1,2', '0', '-'] * 6 + ['0,1,2', '2,0']
+    root = write([f'{text}\tp{i // 3}' for i, text in enumerate(texts)])
+    sides = [MultiLabelFolderDataset(data_root=root, split=split) for split in ('train', 'val')]
+    patients = [
+        {int(Path(side.get_data_info(i)['img_path']).stem) // 3 for i in range(len(side))}
+        for side in sides
+    ]
+    assert patients[0].isdisjoint(patients[1])
+    assert 6 <= len(sides[1]) <= 14
+    with pytest.raises(InputError, match=r'dataset\.balance: '):
+        MultiLabelFolderDataset(data_root=root, balance=True)
 
 
 @pytest.mark.parametrize('text', ['0,', ',1', '0;1', '--', '0,-'])
