@@ -1,3 +1,4 @@
+from mmproto.evaluation.class_accuracy import ClassAccuracy
 from mmproto.evaluation.own_class_points import OwnClassPoints
 
-__all__ = ['OwnClassPoints']
+__all__ = ['ClassAccuracy', 'OwnClassPoints']
