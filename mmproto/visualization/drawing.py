@@ -11,6 +11,10 @@ from mmproto.functional import Box
 
 YELLOW = (0, 255, 255)
 HEAT = 0.4
+# Over grey, where every hue of jet would look like a bright or dark place of the image itself.
+GREY_HEAT = 0.55
+CONTOURS = (0.5, 0.8)  # of the range
+INFERNO = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_INFERNO)
 JET = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_JET)
 # No page needs more pixels, and many images are held at once.
 DISPLAY_SIDE = 1024
@@ -32,12 +36,36 @@ def draw_box(image: np.ndarray, box: Box) -> np.ndarray:
 
 
 def heat_map(image: np.ndarray, activation: np.ndarray) -> np.ndarray:
-    """Draw the image under an activation map (height, width), stretched to its range."""
+    """Draw the image under an activation map (height, width), stretched to its range.
+
+    A grey image stays as it is where the map is low; above, colours grow lighter and thicker with
+    it, and thin lines go around the upper half and the upper fifth of its range.
+    """
     scaled = np.empty(activation.shape, np.uint8)
     cv2.normalize(activation, scaled, 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
+    if is_grey(image):
+        return _heat_over_grey(image, scaled)
     # a look-up takes a quarter of the time that cv2.applyColorMap takes
     colours = cv2.LUT(cv2.cvtColor(scaled, cv2.COLOR_GRAY2BGR), JET)
     return cv2.addWeighted(image, 1 - HEAT, colours, HEAT, 0)
+
+
+def is_grey(image: np.ndarray) -> bool:
+    """Whether the three channels of an image are the same."""
+    return bool((image[..., :1] == image[..., 1:]).all())
+
+
+def _heat_over_grey(image: np.ndarray, scaled: np.ndarray) -> np.ndarray:
+    colours = cv2.LUT(cv2.cvtColor(scaled, cv2.COLOR_GRAY2BGR), INFERNO)
+    cover = GREY_HEAT * (scaled[..., None] / np.float32(255))
+    drawn = (image * (1 - cover) + colours * cover).round().astype(np.uint8)
+    thickness = max(1, round(min(image.shape[:2]) / 250))
+    for level in CONTOURS:
+        above = (scaled >= 255 * level).astype(np.uint8)
+        lines, _ = cv2.findContours(above, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        colour = INFERNO[0, round(255 * level)].tolist()
+        cv2.drawContours(drawn, lines, -1, colour, thickness, cv2.LINE_AA)
+    return drawn
 
 
 def save(path: str, image: np.ndarray) -> None:
