@@ -7,7 +7,7 @@ _base_ = [
 ]
 
 model = dict(
-    backbone=dict(model_name='resnet34.tv_in1k'),
+    backbone=dict(model_name='resnet34.tv_in1k', in_channels=_base_.in_channels),
     head=dict(num_classes=_base_.num_classes),
 )
 

@@ -149,6 +149,8 @@ class ImageReader:
             means = (self.config.get('data_preprocessor') or {}).get('mean') or ()
             code = cv2.COLOR_BGR2GRAY if len(means) == 1 else cv2.COLOR_BGR2RGB
             image = cv2.cvtColor(image, code)
+        elif isinstance(self.pipeline.transforms[0], LoadPicture):
+            image = self.pipeline.transforms[0](dict(img=image))['img']  # grey, if that is wanted
         return dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
 
     @property

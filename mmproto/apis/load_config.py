@@ -16,7 +16,9 @@ from mmproto.utils.files import existing_checkpoint
 from mmproto.utils.option_names import check_names
 
 # Settings that other settings follow from, and the variables that the config files read them by.
-DERIVED = dict(data_root='DATA_ROOT', scale='SCALE')
+DERIVED = dict(data_root='DATA_ROOT', scale='SCALE', in_channels='IN_CHANNELS', group='GROUP')
+# MMEngine pastes the others into the text of the config file; this one is read by Python.
+READ_BY_PYTHON = {'group'}
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader', 'push_dataloader')
 
 
@@ -98,7 +100,7 @@ def _read_config(file: Path, options: Mapping[str, Any]) -> Config:
     """Read the config file with the options; those in ``DERIVED`` reach all that follows."""
     derived = {name: _text(options[name]) for name in DERIVED if name in options}
     for name, value in derived.items():
-        if set(value) & set('\'"\\\n'):  # MMEngine pastes it into the text of the file
+        if name not in READ_BY_PYTHON and set(value) & set('\'"\\\n'):
             raise InputError(
                 f'{name}={value}: a config takes neither quotes nor backslashes in it; rename '
                 'the folder, or link to it'

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from tests.command import run_command
+from tests.dicom_files import write_dicom
 
 CONFIG = 'configs/protopnet/resnet34_folder.py'
 COMMON = [
@@ -129,14 +130,46 @@ def test_mmpretrains_own_command_trains(x_rays, tmp_path, kind):
 
 
 @pytest.mark.slow
+def test_dicom_patients_are_learnt_by_a_network_of_one_channel(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ('below', 'top'):
+        for i in range(12):
+            path = tmp_path / 'data' / name / f'p{i // 3}_{i}.dcm'
+            write_dicom(path, x_ray(rng, name == 'top'), WindowCenter=2048, WindowWidth=4096)
+    work, options = tmp_path / 'work', [*COMMON, *SHORT['protopnet']]
+    code, text = run(
+        'tools/train.py', CONFIG, '--work-dir', work, *options, f'data_root={tmp_path / "data"}',
+        'in_channels=1', r'group=(p\d+)_', 'train_dataloader.dataset.dataset.balance=True',
+    )  # fmt: skip
+    assert code == 0, text
+    assert 'save_best picks the checkpoint by the images that it is tested with' in text
+    assert 'accuracy/balanced' in text
+    assert 'accuracy/of/top' in text
+    assert 'Push: 4 prototypes moved' in text
+    state = torch.load(work / 'epoch_1.pth')['state_dict']
+    assert next(iter(state.values())).shape[1] == 1
+    cfg = Config.fromfile(work / 'resnet34_folder.py')
+    assert cfg.test_dataloader.dataset.group == r'(p\d+)_'
+
+    code, text = run(
+        'tools/explain.py', work / 'resnet34_folder.py', work / 'epoch_1.pth',
+        tmp_path / 'data' / 'top' / 'p0_0.dcm', '--out', tmp_path / 'explained', SCALE='',
+    )  # fmt: skip
+    assert code == 0, text
+    assert (tmp_path / 'explained' / 'p0_0.html').is_file()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('options', 'env', 'message'),
     [
         (['data_root=no'], {}, 'error: data_root=no: there is no such folder; set data_root'),
+        (['data_root={}', 'group=('], {}, 'error: dataset.group=(: this is no regular expression'),
         ([], dict(SCALE='96'), 'error: SCALE=96: give width and height'),
     ],
 )
-def test_wrong_input_is_answered_by_one_line(options, env, message):
+def test_wrong_input_is_answered_by_one_line(x_rays, options, env, message):
+    options = [option.format(x_rays) for option in options]
     code, text = run('tools/train.py', CONFIG, '--cfg-options', 'resume=False', *options, **env)
     assert code != 0
     assert text.splitlines()[-1].startswith(message)

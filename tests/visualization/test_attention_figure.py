@@ -116,18 +116,20 @@ def test_parts_are_beside_their_prototypes():
 
 def test_heat_covers_what_the_network_sees_and_no_more():
     image = np.full((40, 60, 3), GREY_LEVEL, np.uint8)
+    image[..., 1] += 1  # not grey, or the heat map would be another
+    given = image.copy()
     # the input is the part from (20, 40) to (60, 80) of an image of (80, 120)
     geometry = Geometry((80, 120), (10, 10), step=(4.0, 4.0), start=(20.0, 40.0))
     activation = np.zeros((10, 10), np.float32)
     activation[5:, :5] = 1
     result = heat_map_of_input(image, geometry, activation)
-    changed = (result != GREY_LEVEL).any(axis=-1)
+    changed = (result != image).any(axis=-1)
     assert changed[10:30, 20:40].all()
     assert changed.sum() == 20 * 20
     blue, red = result[..., 0].astype(int), result[..., 2].astype(int)
     assert (red > blue)[22:30, 20:28].all()
     assert (red < blue)[10:18, 20:40].all()
-    assert (image == GREY_LEVEL).all()
+    assert (image == given).all()
 
 
 @pytest.mark.parametrize(

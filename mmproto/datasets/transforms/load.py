@@ -66,7 +66,8 @@ class LoadPicture(BaseTransform):
     - of an animation, and of a JPEG with a preview, the first frame is taken; a TIFF or DICOM file
       of several pages or frames is refused.
 
-    A single image that is given to MMPretrain's inferencer is read by that, and taken as it is.
+    A single image that is given to MMPretrain's inferencer is read by that, and taken as it is
+    (of three channels one is made, where one is wanted).
 
     Required Keys:
 
@@ -103,7 +104,10 @@ class LoadPicture(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Load `results['img_path']`."""
         if 'img_path' not in results and 'img' in results:
-            return results  # a single image, read by an inferencer
+            # a single image, read by an inferencer
+            if self.color_type == 'grayscale' and results['img'].ndim == 3:
+                results['img'] = cv2.cvtColor(results['img'], cv2.COLOR_BGR2GRAY)
+            return results
         path = results['img_path']
         try:
             with open_image(path) as image:
