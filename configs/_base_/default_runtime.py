@@ -11,6 +11,7 @@ default_hooks = dict(
     visualization=dict(type='VisualizationHook', enable=False),
 )
 custom_hooks = [
+    dict(type='SplitCheckHook'),
     dict(type='PrototypePushHook'),
     dict(type='SolverHook'),
     dict(type='PrototypeVisualizationHook'),

@@ -1,6 +1,7 @@
 """What has to hold of the data before a long training starts."""
 
 from collections.abc import Sequence
+from os.path import isfile
 
 import numpy as np
 import torch
@@ -42,6 +43,17 @@ def all_labels(dataset: ImageDataset) -> tuple[np.ndarray, np.ndarray]:
     sets = [np.atleast_1d(dataset.get_data_info(i)['gt_label']) for i in range(len(dataset))]
     images = np.repeat(np.arange(len(sets)), [len(labels) for labels in sets])
     return images, np.concatenate([np.empty(0), *sets]).astype(int)
+
+
+def image_paths(dataset: ImageDataset) -> list[str]:
+    """Return the file of every image that has one, once each where the data set repeats them."""
+    if isinstance(dataset, ConcatDataset):
+        return [path for part in dataset.datasets for path in image_paths(part)]
+    if isinstance(dataset, RepeatDataset):
+        return image_paths(dataset.dataset)
+    infos = (dataset.get_data_info(i) for i in range(len(dataset)))
+    paths = dict.fromkeys(info['img_path'] for info in infos if 'img_path' in info)
+    return [path for path in paths if isfile(path)]
 
 
 def class_name(dataset: ImageDataset, label: int) -> str | None:

@@ -2,6 +2,7 @@ from mmproto.engine.hooks.checkpoint_hook import PushedCheckpointHook
 from mmproto.engine.hooks.push_hook import PrototypePushHook
 from mmproto.engine.hooks.scheduler_hook import StagedParamSchedulerHook
 from mmproto.engine.hooks.solver_hook import SolverHook
+from mmproto.engine.hooks.split_check_hook import SplitCheckHook
 from mmproto.engine.hooks.start_hook import PrototypeStartHook
 
 __all__ = [
@@ -9,5 +10,6 @@ __all__ = [
     'PrototypeStartHook',
     'PushedCheckpointHook',
     'SolverHook',
+    'SplitCheckHook',
     'StagedParamSchedulerHook',
 ]
