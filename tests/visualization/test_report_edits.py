@@ -264,7 +264,7 @@ def test_a_match_can_be_unticked_where_it_is_explained(opened):
     row = at(opened, '.explained .matches > li')
     prototype = row.get_attribute('data-prototype')
     tick = row.find_element('css selector', '.use')
-    assert tick.accessible_name == f'Use prototype {prototype}'
+    assert tick.accessible_name.strip() == f'Use prototype {prototype}'
     click(opened, tick)
     assert edits(opened)['remove'] == [int(prototype)]
     assert not card(opened, prototype, '.use').is_selected()
