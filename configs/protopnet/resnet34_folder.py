@@ -11,9 +11,4 @@ model = dict(
     head=dict(num_classes=_base_.num_classes),
 )
 
-custom_hooks = [
-    dict(type='PrototypePushHook'),
-    dict(type='PrototypeStartHook'),
-    dict(type='SolverHook'),
-    dict(type='PrototypeVisualizationHook'),
-]
+custom_hooks = [*_base_.custom_hooks, dict(type='PrototypeStartHook')]
