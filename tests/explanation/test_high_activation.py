@@ -14,7 +14,7 @@ def test_a_constant_map_gives_the_whole_image_and_no_heat(shape, rounding):
     assert np.ptp(activation) == 0
     assert activation.dtype == np.float32
     assert high_activation_box(activation) == (0, 113, 0, 97)
-    drawn = heat_map(np.full((113, 97, 3), 100, np.uint8), activation)
+    drawn = heat_map(np.full((113, 97, 3), (100, 100, 90), np.uint8), activation)  # coloured
     assert (drawn == drawn[0, 0]).all()
     assert drawn[0, 0, 0] > drawn[0, 0, 2]  # the cold end of the colours
 
