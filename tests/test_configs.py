@@ -11,6 +11,7 @@ from PIL import Image
 
 from mmproto.engine import build_schedule, build_stages
 from mmproto.models import CosineSimilarity
+from mmproto.models.backbones.network_input import input_of_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(
@@ -120,6 +121,9 @@ def test_the_settings_are_the_papers(name):
     assert cfg.train_dataloader.dataset.times == 30
     assert cfg.train_dataloader.batch_size == 80
     assert cfg.test_pipeline[-2].scale == (224, 224)
+    network = input_of_config(cfg.model.backbone)
+    assert network.mean == (123.675, 116.28, 103.53)
+    assert network.std == (58.395, 57.12, 57.375)
     stages = build_stages(cfg.optim_wrapper.stages)
     assert build_schedule(cfg.optim_wrapper.schedule, stages, True).total_epochs == 91
 

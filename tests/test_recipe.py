@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 
 from mmproto.engine import build_schedule, build_stages
+from mmproto.models.backbones.network_input import input_of_config
 
 CONFIG = Path(__file__).parents[1] / 'configs/protopnet/vgg19_cub.py'
 
@@ -41,9 +42,7 @@ LOSS = dict(
     separation=dict(type='SeparationCost', weight=0.08),
     l1=dict(type='L1Cost', weight=1e-4),
 )
-PREPROCESSOR = dict(
-    num_classes=200, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
-)
+MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='CropToBox')]
 RESIZE = dict(type='Resize', scale=(224, 224), backend='pillow', interpolation='bilinear')
@@ -81,7 +80,7 @@ def loader(batch_size, dataset, shuffle=False):
 TEST_DATALOADER = loader(100, images('test', TEST_PIPELINE))
 ACCURACY = dict(type='Accuracy', topk=(1, 5))
 DATA = dict(
-    data_preprocessor=PREPROCESSOR,
+    data_preprocessor=dict(num_classes=200),  # mean and std are the network's
     train_dataloader=loader(
         80,
         dict(type='RepeatDataset', times=30, dataset=images('train', TRAIN_PIPELINE)),
@@ -120,7 +119,8 @@ DECAYS = [4, 9, 14, 19, 24]  # the joint epochs, from 0, that train at a tenth o
 
 @pytest.fixture
 def cfg(monkeypatch):
-    monkeypatch.delenv('DATA_ROOT', raising=False)
+    for name in ('DATA_ROOT', 'SCALE'):
+        monkeypatch.delenv(name, raising=False)
     return Config.fromfile(CONFIG).to_dict()
 
 
@@ -138,6 +138,11 @@ def test_a_perfect_match_scores_what_epsilon_allows(cfg):
     assert score == pytest.approx(math.log(1 / 1e-4), abs=1e-5)
     own = torch.arange(3)[:, None] == head.prototype_class
     assert torch.equal(head.last_layer.weight, torch.where(own, 1.0, -0.5))
+
+
+def test_the_normalisation(cfg):
+    network = input_of_config(cfg['model']['backbone'])
+    assert (list(network.mean), list(network.std), network.to_rgb) == (MEAN, STD, True)
 
 
 @pytest.mark.parametrize('part', DATA)

@@ -3,5 +3,4 @@ _base_ = './vgg19_cub.py'
 # torchvision's ImageNet weights, as the reference implementation starts from.
 model = dict(
     backbone=dict(model_name='densenet121.tv_in1k'),
-    head=dict(in_channels=1024),
 )

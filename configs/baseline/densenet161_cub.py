@@ -2,5 +2,4 @@ _base_ = './vgg19_cub.py'
 
 model = dict(
     backbone=dict(model_name='densenet161'),
-    head=dict(in_channels=2208),
 )

@@ -8,7 +8,7 @@ _base_ = [
 
 model = dict(
     backbone=dict(model_name='resnet10t', out_indices=(-2,), pretrained=False),
-    head=dict(num_classes=12, in_channels=256),
+    head=dict(num_classes=12),
 )
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3))

@@ -14,6 +14,7 @@ from mmproto.apis.locating_classifier import LocatingClassifier
 from mmproto.errors import InputError
 from mmproto.models import ProtoPNet
 from mmproto.models.backbones.backbone_info import check_image_size, image_channels
+from mmproto.models.backbones.network_input import pipeline_size
 from mmproto.models.heads import ProtoPNetHead
 from mmproto.utils.extras import need
 from mmproto.utils.files import check_out_file
@@ -63,12 +64,9 @@ def input_size(cfg: Config) -> tuple[int, int]:
         InputError: If its last Resize or CenterCrop does not say so.
     """
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    sizes = {'Resize': 'scale', 'CenterCrop': 'crop_size'}
-    for step in reversed(dataset.get('pipeline') or []):
-        size = step.get(sizes.get(step['type'])) if not step.get('keep_ratio') else None
-        if size is not None:
-            width, height = (size, size) if isinstance(size, int) else size
-            return height, width
+    size = pipeline_size(dataset.get('pipeline') or [])
+    if size is not None:
+        return size
     raise InputError(
         'test_dataloader.dataset.pipeline has no Resize(scale) or CenterCrop(crop_size) that says '
         'how large the images are: give their size, height and width in pixels'

@@ -146,8 +146,7 @@ class ImageReader:
     def _given(self, image: np.ndarray) -> dict:
         """Return an image (height, width, 3) in BGR order as the pipeline takes it."""
         if not self._loads:
-            means = (self.config.get('data_preprocessor') or {}).get('mean') or ()
-            code = cv2.COLOR_BGR2GRAY if len(means) == 1 else cv2.COLOR_BGR2RGB
+            code = cv2.COLOR_BGR2GRAY if _is_grey(self.config) else cv2.COLOR_BGR2RGB
             image = cv2.cvtColor(image, code)
         elif isinstance(self.pipeline.transforms[0], LoadPicture):
             image = self.pipeline.transforms[0](dict(img=image))['img']  # grey, if that is wanted
@@ -171,6 +170,13 @@ class ImageReader:
 
 def _one_class(label: int | Sequence[int] | None) -> int | None:
     return None if label is None or isinstance(label, Sequence) else int(label)
+
+
+def _is_grey(config: Config) -> bool:
+    """Whether the network takes one channel: its mean has one, or its backbone says so."""
+    means = (config.get('data_preprocessor') or {}).get('mean') or ()
+    backbone = (config.get('model') or {}).get('backbone') or {}
+    return len(means) == 1 or backbone.get('in_channels') == 1
 
 
 def _test_pipeline(config: Config) -> list[dict]:

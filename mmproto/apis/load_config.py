@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 
+from mmproto.datasets.scale import fit_scale
 from mmproto.errors import InputError
 from mmproto.model_index import index_root
 from mmproto.models.backbones.timm_names import check_backbone
@@ -26,7 +27,7 @@ def load_config(
     config: str | Path,
     *,
     data_root: str | Path | None = None,
-    scale: tuple[int, int] | None = None,
+    scale: tuple[int, int] | str | None = None,
     backbone: str | None = None,
     num_classes: int | None = None,
     work_dir: str | Path | None = None,
@@ -47,7 +48,8 @@ def load_config(
         config: The file; where there is none of that name, the one that comes with mmproto, so
             that 'protopnet/vgg19_cub.py' is found from any folder.
         data_root: The folder of the data; whatever follows from it in the config does so.
-        scale: Width and height of the network's input in pixels, likewise.
+        scale: Width and height of the network's input in pixels, or 'network' for what the network
+            was trained with, likewise.
         backbone: Name of a timm model.
         num_classes: How many classes there are; the configs of folders count them themselves.
         work_dir: Where logs and checkpoints go; 'work_dirs/' and the config's name if the config
@@ -71,6 +73,7 @@ def load_config(
         settings = ('model.head.num_classes', 'data_preprocessor.num_classes')
         cfg.merge_from_dict(dict.fromkeys(settings, num_classes))
     check_backbone(cfg)
+    fit_scale(cfg, chosen='scale' in options or DERIVED['scale'] in os.environ)
     if cfg.get('load_from'):
         existing_checkpoint(cfg.load_from)
     cfg.work_dir = str(work_dir or cfg.get('work_dir') or f'work_dirs/{file.stem}')

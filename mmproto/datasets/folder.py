@@ -24,18 +24,6 @@ SPLITS = (*FOLDERS, 'all')
 REFUSED = ('extensions', 'filter_cfg', 'with_label')
 
 
-def image_scale(text: str) -> tuple[int, int]:
-    """Width and height out of '320x256', what the SCALE of the environment is.
-
-    Raises:
-        InputError: It is no such pair.
-    """
-    sides = text.split('x')
-    if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
-        raise InputError(f'SCALE={text}: give width and height in pixels, such as SCALE=320x256')
-    return int(sides[0]), int(sides[1])
-
-
 @DATASETS.register_module()
 class FolderDataset(CustomDataset):
     """Images of one's own, with a seeded validation split held out of them.

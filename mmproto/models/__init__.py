@@ -1,4 +1,4 @@
-from mmproto.models.classifiers import ProtoPNet, unwrap_model
+from mmproto.models.classifiers import FittedClassifier, LinearClassifier, ProtoPNet, unwrap_model
 from mmproto.models.heads import MultiLabelProtoPNetHead, ProtoPNetHead
 from mmproto.models.losses import LossTerm, ProtoPNetLoss
 from mmproto.models.necks import ProtoPNetAddOn
@@ -15,7 +15,9 @@ from mmproto.models.similarities import (
 __all__ = [
     'CosineSimilarity',
     'EuclideanSimilarity',
+    'FittedClassifier',
     'HeadOutputs',
+    'LinearClassifier',
     'LinearSimilarity',
     'LogSimilarity',
     'LossTerm',

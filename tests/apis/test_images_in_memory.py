@@ -160,10 +160,14 @@ class GreyMemoryDataset(MemoryDataset):
         return [{**info, 'img': info['img'][..., 1]} for info in super().load_data_list()]
 
 
-def test_grey_images_in_memory_are_read_and_shown(tmp_path):
+@pytest.mark.parametrize(
+    'network',
+    [dict(data_preprocessor=dict(mean=[33.5])), dict(model=dict(backbone=dict(in_channels=1)))],
+)
+def test_grey_images_in_memory_are_read_and_shown(tmp_path, network):
     test = loader()
     test['dataset']['type'] = 'GreyMemoryDataset'
-    reader = ImageReader(Config(dict(data_preprocessor=dict(mean=[33.5]), test_dataloader=test)))
+    reader = ImageReader(Config(dict(**network, test_dataloader=test)))
     dataset = reader.dataset('test_dataloader')
     loaded = reader.read(2, 'two')
     assert torch.equal(loaded.inputs, dataset[2]['inputs'])

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmpretrain.registry import DATASETS
 from PIL import Image
 
-from mmproto.datasets.folder import FolderDataset, folder_classes, image_scale
+from mmproto.datasets.folder import FolderDataset, folder_classes
 from mmproto.datasets.folder_layout import LabelledImage
 from mmproto.datasets.folder_split import held_out
 from mmproto.errors import InputError
@@ -404,13 +404,6 @@ def test_a_split_without_class_folders_is_named(tmp_path, loose):
 )
 def test_impossible_settings(tmp_path, settings, answer):
     assert answer in message(tmp_path, **settings)
-
-
-@pytest.mark.parametrize('text', ['320', '320x', '320x0', 'axb', '1x2x3', '-1x2', ''])
-def test_a_scale_is_width_and_height(text):
-    assert image_scale('320x256') == (320, 256)
-    with pytest.raises(InputError, match='such as SCALE=320x256'):
-        image_scale(text)
 
 
 @pytest.mark.parametrize('kind', ['protopnet', 'baseline'])

@@ -43,7 +43,6 @@ SHORT = {
         'train_dataloader.dataset.times=1',
     ],
     'baseline': [
-        'model.head.in_channels=256',
         'train_cfg.max_epochs=1',
         'train_dataloader.dataset.times=1',
     ],

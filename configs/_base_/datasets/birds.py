@@ -1,14 +1,16 @@
 # The birds that tools/make_birds.py draws, by the pipelines of CUB-200-2011.
-_base_ = './cub_cropped.py'
+_base_ = './cub_cropped.py'  # first, as MMEngine wants it
+
+from mmproto.datasets.scale import image_scale  # noqa: E402
 
 data_root = '{{$DATA_ROOT:data/birds}}'
-scale = (96, 96)
+scale = '{{$SCALE:96x96}}'
 data_preprocessor = dict(num_classes=12)
 
 train_pipeline = _base_.train_pipeline
-train_pipeline[-2]['scale'] = scale
+train_pipeline[-2]['scale'] = image_scale(scale)
 test_pipeline = _base_.test_pipeline
-test_pipeline[-2]['scale'] = scale
+test_pipeline[-2]['scale'] = image_scale(scale)
 
 train_dataloader = dict(
     batch_size=40,

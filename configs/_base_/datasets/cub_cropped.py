@@ -1,12 +1,14 @@
 # CUB-200-2011, every image cropped to its bird. An epoch is 30 augmented copies of the data set.
+_base_ = []  # MMEngine takes an import for its other syntax where this is not before it
+
+from mmproto.datasets.scale import image_scale  # noqa: E402
+
 data_root = '{{$DATA_ROOT:data/CUB_200_2011}}'
-data_preprocessor = dict(
-    num_classes=200,
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    # convert image from BGR to RGB
-    to_rgb=True,
-)
+# Width and height that every image is resized to; 'network': what the network was trained with.
+scale = '{{$SCALE:224x224}}'
+# Mean, std and the order of the channels are the network's, where they are not set here.
+data_preprocessor = dict(num_classes=200)
+resize = dict(type='Resize', scale=image_scale(scale), backend='pillow', interpolation='bilinear')
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -20,14 +22,14 @@ train_pipeline = [
         ],
     ),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='Resize', scale=(224, 224), backend='pillow', interpolation='bilinear'),
+    resize,
     dict(type='PackInputs'),
 ]
 
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='CropToBox'),
-    dict(type='Resize', scale=(224, 224), backend='pillow', interpolation='bilinear'),
+    resize,
     # crop_box leads from a pixel of the input back to the original image
     dict(
         type='PackInputs',

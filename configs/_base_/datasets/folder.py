@@ -3,12 +3,15 @@ _base_ = './cub_full.py'  # first, as MMEngine wants it
 
 import os  # noqa: E402
 
-from mmproto.datasets.folder import folder_classes, image_scale  # noqa: E402
+from mmproto.datasets.folder import folder_classes  # noqa: E402
 from mmproto.datasets.folder_groups import group_pattern  # noqa: E402
+from mmproto.datasets.scale import image_scale  # noqa: E402
 
 data_root = '{{$DATA_ROOT:data/images}}'
-# Width and height that every image is resized to; multiples of 32 suit every network.
-scale = image_scale('{{$SCALE:224x224}}')
+# Width and height that every image is resized to, such as 320x256: multiples of 32 suit every
+# network. 'network' is what the network was trained with.
+scale = '{{$SCALE:network}}'
+interpolation = 'network'
 num_classes = len(folder_classes(data_root))
 data_preprocessor = dict(num_classes=num_classes)
 
@@ -20,10 +23,10 @@ if in_channels == 1:
 
 train_pipeline = _base_.train_pipeline
 train_pipeline[0] = dict(type='LoadPicture', color_type=color_type)
-train_pipeline[-2]['scale'] = scale
+train_pipeline[-2]['scale'] = image_scale(scale)
 test_pipeline = _base_.test_pipeline
 test_pipeline[0] = dict(type='LoadPicture', color_type=color_type)
-test_pipeline[-2]['scale'] = scale
+test_pipeline[-2]['scale'] = image_scale(scale)
 
 # Where the folder has no train and val of its own, a share of every class is held out.
 # Images whose names agree in what the regular expression `group` finds stay on one side.

@@ -1,6 +1,6 @@
 # The network that a ProtoPNet is compared with: the same backbone under a linear head.
 model = dict(
-    type='ImageClassifier',
+    type='LinearClassifier',
     backbone=dict(
         type='TIMMBackbone',
         model_name='vgg19',
@@ -9,5 +9,5 @@ model = dict(
         pretrained=True,
     ),
     neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', num_classes=200, in_channels=512),
+    head=dict(type='LinearClsHead', num_classes=200),
 )

@@ -1,17 +1,17 @@
 from typing import Any, cast
 
 from mmengine.model import is_model_wrapper
-from mmpretrain.models import ImageClassifier
 from mmpretrain.registry import MODELS
 from torch import nn
 
+from mmproto.models.classifiers.fitted_classifier import FittedClassifier
 from mmproto.models.heads import ProtoPNetHead
 from mmproto.models.necks import ProtoPNetAddOn
 
 
 @MODELS.register_module()
-class ProtoPNet(ImageClassifier):
-    """An image classifier whose neck reads its channels off the backbone.
+class ProtoPNet(FittedClassifier):
+    """An image classifier whose neck and normalisation follow from the backbone.
 
     .. code:: python
 
@@ -23,7 +23,8 @@ class ProtoPNet(ImageClassifier):
             head=dict(type='ProtoPNetHead', num_classes=200, in_channels=128))
 
     An ``ImageClassifier`` with a ``ProtoPNetHead`` is trained, pushed and explained as well, if
-    ``in_channels`` of the neck is given. See MMPretrain's ``ImageClassifier`` for the arguments.
+    ``in_channels`` of the neck, and mean and std of ``data_preprocessor``, are given. See
+    :class:`FittedClassifier` for the arguments.
     """
 
     head: ProtoPNetHead

@@ -1,0 +1,156 @@
+"""Normalisation and channels follow from the backbone."""
+
+import logging
+
+import pytest
+import torch
+from mmengine.logging import MMLogger
+from mmpretrain.models import ClsDataPreprocessor
+from mmpretrain.registry import MODELS
+from timm import create_model
+
+from tests.toy import model_config
+
+
+@MODELS.register_module()
+class Plain(ClsDataPreprocessor):
+    """A preprocessor of somebody's own."""
+
+
+LITE = 'tf_efficientnet_lite0'  # its mean and std are 127.5
+
+
+def timm(name, **settings):
+    return dict(
+        type='TIMMBackbone', model_name=name, features_only=True, out_indices=(-1,), **settings
+    )
+
+
+def build(backbone, preprocessor=None):
+    config = {**model_config(), 'backbone': backbone, 'data_preprocessor': preprocessor}
+    return MODELS.build(config)
+
+
+def build_linear(backbone, **head):
+    return MODELS.build(
+        dict(
+            type='LinearClassifier',
+            backbone=backbone,
+            neck=dict(type='GlobalAveragePooling'),
+            head=dict(type='LinearClsHead', num_classes=3, **head),
+        )
+    )
+
+
+def normalised(model, images):
+    return model.data_preprocessor(dict(inputs=images))['inputs']
+
+
+@pytest.fixture
+def logged(caplog):
+    """What is logged while a model is built."""
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    yield lambda word: [one.message for one in caplog.records if word in one.message]
+    logger.setLevel(level)
+    logger.removeHandler(caplog.handler)
+
+
+@pytest.mark.parametrize('build', [build, build_linear])
+def test_images_are_normalised_as_the_network_wants_them(build, logged):
+    bgr = torch.tensor([0.0, 127.5, 255.0]).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    found = normalised(build(timm(LITE)), bgr)
+    assert found[0, :, 0, 0].tolist() == [1, 0, -1]
+    (line,) = logged('normalised')
+    assert line == (
+        'Images are normalised by mean [127.5, 127.5, 127.5] and std [127.5, 127.5, 127.5], '
+        'channels RGB, as tf_efficientnet_lite0.in1k was trained'
+    )
+
+
+def test_a_backbone_that_does_not_say_gets_imagenets(logged):
+    model = build(dict(type='ConvBackbone', channels=8))
+    assert model.data_preprocessor.mean.flatten().tolist() == pytest.approx(
+        [123.675, 116.28, 103.53]
+    )
+    assert model.data_preprocessor.to_rgb
+    assert 'does not say' in logged('normalised')[0]
+
+
+@pytest.mark.parametrize(
+    ('given', 'expected'),
+    [
+        (dict(mean=[0], std=[1]), [5, 6, 7]),
+        (dict(mean=None), [5, 6, 7]),
+        (dict(to_rgb=False), [(value - 127.5) / 127.5 for value in (5, 6, 7)]),
+    ],
+)
+def test_a_setting_of_ones_own_wins(given, expected):
+    images = torch.tensor([5.0, 6.0, 7.0]).view(1, 3, 1, 1)
+    found = normalised(build(timm(LITE), given), images)
+    assert found.flatten().tolist() == pytest.approx(expected)
+
+
+def test_a_network_of_one_channel_takes_the_average():
+    preprocessor = build(timm('resnet10t', in_channels=1)).data_preprocessor
+    assert preprocessor.mean.flatten().tolist() == pytest.approx([114.495])
+    assert preprocessor.std.flatten().tolist() == pytest.approx([57.63])
+
+
+@pytest.fixture
+def pretrained(tmp_path):
+    """A backbone that begins with weights, which were trained on mean and std 127.5."""
+    torch.save(create_model('test_vit').state_dict(), tmp_path / 'weights.pth')
+    file = dict(file=str(tmp_path / 'weights.pth'))
+    return timm('test_vit', pretrained=True, pretrained_cfg_overlay=file)
+
+
+def test_a_contradiction_is_warned_about(pretrained, logged):
+    build(pretrained, dict(mean=[123.675, 116.28, 103.53], std=[58.4, 57.1, 57.4], to_rgb=True))
+    (line,) = logged('data_preprocessor')
+    assert 'by mean [123.675, 116.28, 103.53]' in line
+    assert 'with mean [127.5' in line
+    assert 'leave mean, std and to_rgb out' in line
+
+
+@pytest.mark.parametrize('wrong', [dict(mean=[127.5] * 3, std=[127.5] * 3), dict(mean=None)])
+def test_the_wrong_order_and_none_at_all_are_contradictions_too(pretrained, logged, wrong):
+    build(pretrained, wrong)
+    assert len(logged('leave mean')) == 1
+
+
+@pytest.mark.parametrize('count', [1, 3])
+def test_the_same_setting_is_no_contradiction(pretrained, logged, count):
+    build(pretrained, dict(mean=[127.5] * count, std=[127.5] * count, to_rgb=True))
+    assert not logged('data_preprocessor')
+
+
+def test_random_weights_contradict_nothing(logged):
+    build(timm(LITE), dict(mean=[0], std=[255]))
+    assert not logged('data_preprocessor')
+
+
+def test_another_preprocessor_stays_as_it_is():
+    built = MODELS.build(dict(type='mmengine.ImgDataPreprocessor', mean=[1], std=[2]))
+    assert build(timm(LITE), built).data_preprocessor is built
+    assert not hasattr(build(timm(LITE), dict(type='Plain')).data_preprocessor, 'mean')
+
+
+SWIN = timm(
+    'swin_tiny_patch4_window7_224', img_size=64, window_size=2, embed_dim=24, depths=(1, 1, 1, 1)
+)
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'channels'),
+    [(timm('test_resnet'), 96), (SWIN, 192), (dict(type='ConvBackbone', channels=8), 8)],
+)
+def test_a_linear_head_has_the_channels_of_the_backbone(backbone, channels):
+    model = build_linear(backbone)
+    model.eval()
+    assert model.head.fc.in_features == channels
+    assert model(torch.rand(2, 3, 64, 64)).shape == (2, 3)
+    assert model.extract_feat(torch.rand(2, 3, 64, 64), stage='backbone')[-1].shape[1] == channels
+    assert build_linear(backbone, in_channels=channels).head.fc.in_features == channels
