@@ -267,9 +267,9 @@ def main():
     )
     baseline = build(
         args,
-        'ImageClassifier',
+        'LinearClassifier',
         neck=dict(type='GlobalAveragePooling'),
-        head=dict(type='LinearClsHead', num_classes=classes, in_channels=model.neck.in_channels),
+        head=dict(type='LinearClsHead', num_classes=classes),
         device=device,
     )
     print(

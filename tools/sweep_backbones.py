@@ -222,7 +222,6 @@ def build(name, size):
     return MODELS.build(
         dict(
             type='ProtoPNet',
-            data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3),
             backbone=backbone,
             neck=dict(type='ProtoPNetAddOn', out_channels=16),
             head=dict(
@@ -317,10 +316,11 @@ def markdown(rows, summary):
         '# Backbones\n\n'
         'One model of every family of timm, as `python tools/sweep_backbones.py --out '
         'docs/backbones.md` finds\nthem: built by `model.backbone.model_name` alone, a training '
-        f'step, a push onto {IMAGES} random images,\nsaved and loaded. Networks that '
-        'take any size are tried on small images,\nthose built for one size mostly on that; '
-        f'parameters are those of the feature extractor.\nThe push takes one '
-        f'thread a batch, which is {BATCH_SIZE} images whatever their number.\n\n'
+        f'step, a push onto {IMAGES} random images,\nsaved and loaded. Images are '
+        'normalised as each network was trained. Networks that take any size are\ntried on small '
+        'images, those built for one size mostly on that; parameters are those of the feature\n'
+        f'extractor. The push takes one thread a batch, which is {BATCH_SIZE} images whatever '
+        'their number.\n\n'
         f'{summary}.\n\n{table}\n'
     )
 

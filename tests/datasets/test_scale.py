@@ -1,14 +1,13 @@
 """The size of the images: one setting of every config, or what the network was trained with."""
 
-import argparse
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from mmproto.apis import load_config
 from mmproto.datasets.scale import image_scale
 from mmproto.errors import InputError
-from mmproto.utils.command_line import load_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 LEAVES = ['vgg19_cub.py', 'vgg19_cub_full.py', 'vgg19_cars.py', 'resnet10t_birds.py']
@@ -28,15 +27,11 @@ def images(tmp_path, monkeypatch):
     monkeypatch.delenv('SCALE')
 
 
-def load(leaf, model_name=None, work_dir=None, **options):
+def load(leaf, model_name=None, **options):
     if model_name:
         options['model.backbone.model_name'] = model_name
     path = leaf if isinstance(leaf, Path) else CONFIGS / 'protopnet' / leaf
-    return load_config(
-        argparse.Namespace(
-            config=str(path), cfg_options=options, work_dir=None, launcher='none', local_rank=0
-        )
-    )
+    return load_config(path, cfg_options=options)
 
 
 def resizes(cfg):
