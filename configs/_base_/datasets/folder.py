@@ -18,8 +18,6 @@ data_preprocessor = dict(num_classes=num_classes)
 # Channels that the network takes: 1 for grey images as they are, not three times the same.
 in_channels = int('{{$IN_CHANNELS:3}}')
 color_type = 'grayscale' if in_channels == 1 else 'color'
-if in_channels == 1:
-    data_preprocessor.update(mean=[116.3], std=[57.6])
 
 train_pipeline = _base_.train_pipeline
 train_pipeline[0] = dict(type='LoadPicture', color_type=color_type)
