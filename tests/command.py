@@ -7,6 +7,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
+# For configs of folders: a small untrained network, and no process but this.
+SMALL = [
+    'model.backbone.model_name=resnet10t',
+    'model.backbone.pretrained=False',
+    'model.backbone.out_indices=(-2,)',
+    'train_dataloader.batch_size=8',
+    'train_dataloader.num_workers=0',
+    'train_dataloader.persistent_workers=False',
+    'push_dataloader.num_workers=0',
+    'val_dataloader.num_workers=0',
+    'val_dataloader.persistent_workers=False',
+    'test_dataloader.num_workers=0',
+    'test_dataloader.persistent_workers=False',
+    'randomness.seed=0',
+]
+
 
 def run_command(*command, launcher=(sys.executable,), **env):
     """Run a command, with this Python's tools on the path.

@@ -15,6 +15,17 @@ def push_to(folder, model, dataloader, **record):
     write_prototypes(model, nearest, dataloader.dataset, folder)
 
 
+def own_patch_scores(model, dataset):
+    """What each prototype scores at the place that it is said to come from."""
+    head = model.eval().head
+    images = torch.stack([dataset[image]['inputs'] for image in head.prototype_image.tolist()])
+    with torch.no_grad():
+        data = model.data_preprocessor(dict(inputs=images.float()))
+        maps = head.similarity_maps(model.extract_feat(data['inputs']))
+    places = enumerate(head.prototype_location.tolist())
+    return torch.stack([maps[j, j, row, column] for j, (row, column) in places])
+
+
 class NoteAccuracy(Hook):
     """Notes accuracy and predictions in validation before and after the fourth epoch's push."""
 

@@ -1,6 +1,7 @@
 """The training patches that prototypes were pushed onto, as the head has noted them."""
 
 from collections import defaultdict
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -37,11 +38,16 @@ def own_patches(head: ProtoPNetHead, train: DatasetScores) -> dict[int, ImagePat
         The patches; empty if the images are not those of the push: if most prototypes are not
         nearest to the patch that the push has noted for them.
     """
-    by_image = prototypes_by_image(head, len(train.labels))
-    own = {j: train.patches[image, j] for image, some in by_image.items() for j in some}
+    own = patches_on_origin(head, train)
     noted = head.prototype_location.tolist()
     in_place = [list(patch.location) == noted[j] for j, patch in own.items()]
     return own if own and np.mean(in_place) > 0.5 else {}
+
+
+def patches_on_origin(head: ProtoPNetHead, train: DatasetScores) -> dict[int, ImagePatch]:
+    """Return where every pushed prototype is found on the training image that it comes from."""
+    by_image = prototypes_by_image(head, len(train.labels))
+    return {j: train.patches[image, j] for image, some in by_image.items() for j in some}
 
 
 def duplicates(head: ProtoPNetHead) -> list[list[int]]:
@@ -49,30 +55,23 @@ def duplicates(head: ProtoPNetHead) -> list[list[int]]:
 
     One that has never been pushed is no patch and has none.
     """
-    patches = [
-        (label, image, *location)
-        for label, image, location in zip(
-            head.prototype_class.tolist(),
-            head.prototype_image.tolist(),
-            head.prototype_location.tolist(),
-        )
-    ]
-    members = defaultdict(list)
-    for prototype, patch in enumerate(patches):
-        members[patch].append(prototype)
-    return [
-        [other for other in members[patch] if other != prototype and patch[1] >= 0]
-        for prototype, patch in enumerate(patches)
-    ]
+    places = map(tuple, head.prototype_patches.tolist())
+    return _sharing(head, list(places))
 
 
 def prototypes_of_same_image(head: ProtoPNetHead) -> list[list[int]]:
     """For every prototype the others of its class that are patches of the same image."""
+    return _sharing(head, head.prototype_image.tolist())
+
+
+def _sharing(head: ProtoPNetHead, origins: Sequence[Hashable]) -> list[list[int]]:
+    """For every pushed prototype the others of its class that have the same origin."""
     members = defaultdict(list)
-    origins = list(zip(head.prototype_class.tolist(), head.prototype_image.tolist()))
-    for prototype, origin in enumerate(origins):
-        members[origin].append(prototype)
+    keys = list(zip(head.prototype_class.tolist(), origins))
+    for prototype, key in enumerate(keys):
+        members[key].append(prototype)
+    pushed = (head.prototype_image >= 0).tolist()
     return [
-        [other for other in members[origin] if other != prototype and origin[1] >= 0]
-        for prototype, origin in enumerate(origins)
+        [other for other in members[key] if other != prototype and pushed[prototype]]
+        for prototype, key in enumerate(keys)
     ]

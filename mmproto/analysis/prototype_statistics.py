@@ -14,7 +14,7 @@ from mmproto.analysis.image_patch import ImagePatch
 from mmproto.analysis.patch_pixels import contrast, pixels, unlike_images_with
 from mmproto.analysis.prototype_patches import (
     duplicates,
-    prototypes_by_image,
+    patches_on_origin,
     prototypes_of_same_image,
 )
 from mmproto.models import ProtoPNetHead
@@ -116,7 +116,7 @@ def prototype_statistics(
     own_weight = np.take_along_axis(weight, explained[None], axis=0)[0]
     fires_own, fires_other = firing_shares(test, prototype_class).tolist()
     same_patch, same_image = duplicates(head), prototypes_of_same_image(head)
-    own_scores = {} if train is None else _own_scores(head, train)
+    on_origin = {} if train is None else patches_on_origin(head, train)
     images = np.zeros(len(weight), int)
     if train is not None:
         images = np.bincount(train.labels, minlength=len(weight))
@@ -137,7 +137,7 @@ def prototype_statistics(
             strongest_class=int(strongest[j]),
             highest_score=head.highest_score,
             from_same_image=same_image[j],
-            own_score=own_scores.get(j),
+            own_score=on_origin[j].score if j in on_origin else None,
             **({} if train is None or j not in own else _of_patch(own[j], train, train.nearest[j])),
         )
         for j, label in enumerate(prototype_class.tolist())
@@ -155,12 +155,6 @@ def strongest_classes(weight: np.ndarray, prototype_class: np.ndarray) -> np.nda
     """
     own = np.arange(len(weight))[:, None] == prototype_class
     return np.where(own & (weight == weight.max(axis=0)), np.inf, weight).argmax(axis=0)
-
-
-def _own_scores(head: ProtoPNetHead, train: DatasetScores) -> dict[int, float]:
-    """Score of every pushed prototype on the training image that it is a patch of."""
-    by_image = prototypes_by_image(head, len(train.labels))
-    return {j: train.patches[image, j].score for image, some in by_image.items() for j in some}
 
 
 def _of_patch(own: ImagePatch, train: DatasetScores, nearest: list[ImagePatch]) -> dict[str, Any]:

@@ -81,13 +81,12 @@ class ImageReader:
             path, info = image, self._annotations.get(realpath(image)) or self._load(image)
         in_memory = isinstance(image, int) and 'img' in info
         packed, original, geometry = follow(self.pipeline, dict(info))
-        label = info.get('gt_label')
         return LoadedImage(
             name=name,
             path=path,
             image=display_copy(in_bgr(original) if in_memory or not self._loads else original),
             geometry=geometry,
-            true_class=_one_class(label),
+            true_class=_one_class(info.get('gt_label')),
             inputs=packed['inputs'],
         )
 

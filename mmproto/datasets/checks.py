@@ -1,6 +1,6 @@
 """What has to hold of the data before a long training starts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from os.path import isfile
 
 import numpy as np
@@ -33,27 +33,34 @@ def labels_of(dataset: ImageDataset) -> np.ndarray:
 
 def all_labels(dataset: ImageDataset) -> tuple[np.ndarray, np.ndarray]:
     """List all labels that images have: the image (M,) and the class (M,) of each."""
-    if isinstance(dataset, RepeatDataset):
-        return all_labels(dataset.dataset)
-    if isinstance(dataset, ConcatDataset):
-        firsts = [0, *dataset.cumulative_sizes]
-        parts = [all_labels(part) for part in dataset.datasets]
-        numbers = np.concatenate([first + own for first, (own, _) in zip(firsts, parts)])
-        return numbers, np.concatenate([labels for _, labels in parts])
-    sets = [np.atleast_1d(dataset.get_data_info(i)['gt_label']) for i in range(len(dataset))]
-    images = np.repeat(np.arange(len(sets)), [len(labels) for labels in sets])
+    infos = {
+        first + number: part.get_data_info(number)
+        for first, part in _parts(dataset)
+        for number in range(len(part))
+    }
+    sets = [np.atleast_1d(info['gt_label']) for info in infos.values()]
+    images = np.repeat(np.array([*infos], int), [len(labels) for labels in sets])
     return images, np.concatenate([np.empty(0), *sets]).astype(int)
 
 
 def image_paths(dataset: ImageDataset) -> list[str]:
     """Return the file of every image that has one, once each where the data set repeats them."""
-    if isinstance(dataset, ConcatDataset):
-        return [path for part in dataset.datasets for path in image_paths(part)]
-    if isinstance(dataset, RepeatDataset):
-        return image_paths(dataset.dataset)
-    infos = (dataset.get_data_info(i) for i in range(len(dataset)))
-    paths = dict.fromkeys(info['img_path'] for info in infos if 'img_path' in info)
+    paths: list[str] = []
+    for _, part in _parts(dataset):
+        infos = (part.get_data_info(number) for number in range(len(part)))
+        paths += dict.fromkeys(info['img_path'] for info in infos if 'img_path' in info)
     return [path for path in paths if isfile(path)]
+
+
+def _parts(dataset: ImageDataset, first: int = 0) -> Iterator[tuple[int, ImageDataset]]:
+    """Unwrap what is repeated or put together: each data set, with its first number."""
+    if isinstance(dataset, RepeatDataset):
+        yield from _parts(dataset.dataset, first)
+    elif isinstance(dataset, ConcatDataset):
+        for start, part in zip([0, *dataset.cumulative_sizes], dataset.datasets):
+            yield from _parts(part, first + start)
+    else:
+        yield first, dataset
 
 
 def class_name(dataset: ImageDataset, label: int) -> str | None:
@@ -68,8 +75,15 @@ def numbered_class(dataset: ImageDataset, label: int) -> str:
     return str(label) if name is None else f'{label} ({name})'
 
 
-def check_labels(dataset: ImageDataset, num_classes: int, setting: str) -> None:
-    """Raise an InputError for labels that the head has no class for."""
+def check_labels(dataset: ImageDataset, num_classes: int, setting: str) -> np.ndarray:
+    """Check that the head has a class for every label.
+
+    Returns:
+        All labels that images have (M,).
+
+    Raises:
+        InputError: A label is none of the head's classes.
+    """
     images, labels = all_labels(dataset)
     wrong = (labels < 0) | (labels >= num_classes)
     if wrong.any():
@@ -78,12 +92,15 @@ def check_labels(dataset: ImageDataset, num_classes: int, setting: str) -> None:
             f'model.head.num_classes={num_classes} allows 0 to {num_classes - 1}: set '
             'model.head.num_classes to the number of classes in the data'
         )
+    return labels
 
 
-def check_every_class(dataset: ImageDataset, prototype_class: list[int]) -> None:
+def check_every_class(
+    dataset: ImageDataset, labels: np.ndarray, prototype_class: list[int]
+) -> None:
     """Raise an InputError naming the classes that have no image to push a prototype onto."""
     classes = {label for label in prototype_class if label >= 0}
-    missing = sorted(classes - set(all_labels(dataset)[1].tolist()))
+    missing = sorted(classes - set(labels.tolist()))
     if missing:
         names = ', '.join(numbered_class(dataset, label) for label in missing[:5])
         raise InputError(

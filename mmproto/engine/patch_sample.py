@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from mmengine.dist import all_gather_object
 from torch import Tensor
@@ -75,13 +76,9 @@ def sample_patches(
 
     mine = _joined(list(map_images(draw, model, dataloader, 'patches', stage)))
     sample = _joined(all_gather_object(mine))
-    order = (sample.images * sample.locations.max().add(1).square()).add(
-        sample.locations[:, 0] * sample.locations.max().add(1) + sample.locations[:, 1]
-    )
-    _, places = order.unique(return_inverse=True)  # samplers give some images to two processes
-    first = torch.full((int(places.max()) + 1,), len(places)).scatter_reduce(
-        0, places, torch.arange(len(places)), 'amin'
-    )
+    places = torch.cat([sample.images[:, None], sample.locations], dim=1)
+    # Samplers give some images to two processes.
+    _, first = np.unique(places.numpy(), axis=0, return_index=True)
     return PatchSample(*(values[first] for values in sample))
 
 

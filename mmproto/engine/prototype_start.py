@@ -6,6 +6,7 @@ from torch.utils.data import DataLoader
 from mmproto.engine.patch_sample import sample_patches
 from mmproto.errors import InputError
 from mmproto.functional import NearestPatch, typical_points
+from mmproto.functional.mean_of_nearest import own_prototypes
 from mmproto.models import ProtoPNet, ProtoPNetAddOn
 
 
@@ -41,8 +42,9 @@ def begin_at_patches(
     chosen = torch.empty(len(head.prototype_class), dtype=torch.long)
     for label in head.prototype_class.unique().tolist():
         rows = (head.prototype_class == label).cpu()
-        of_any = torch.ones(len(vectors), dtype=torch.bool)
-        candidates = (sample.classes[:, label] if label >= 0 else of_any).nonzero().squeeze(1)
+        candidates = (
+            own_prototypes(sample.classes, torch.tensor([label]))[:, 0].nonzero().squeeze(1)
+        )
         count = int(rows.sum())
         if len(candidates) < count:
             raise InputError(

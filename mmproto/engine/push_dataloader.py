@@ -35,8 +35,8 @@ def build_push_dataloader(runner: Runner) -> DataLoader:
     dataloader = runner.build_dataloader(config, seed=runner.seed)
     dataset, model = dataloader.dataset, unwrap_model(runner.model)
     check_in_order(dataloader)
-    check_labels(dataset, model.head.num_classes, 'push_dataloader')
-    check_every_class(dataset, model.head.prototype_class.tolist())
+    labels = check_labels(dataset, model.head.num_classes, 'push_dataloader')
+    check_every_class(dataset, labels, model.head.prototype_class.tolist())
     check_not_augmented(dataset)
     check_forbidden(model.head, dataset)
     shape = dataset[0]['inputs'].shape

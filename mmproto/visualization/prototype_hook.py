@@ -77,7 +77,7 @@ class PrototypeVisualizationHook(Hook):
 
     @staticmethod
     def _draw(runner: Runner, folder: Path) -> None:
-        (push,) = (hook for hook in runner.hooks if isinstance(hook, PrototypePushHook))
+        push = PrototypePushHook.of(runner)
         dataset: Any = push.dataloader.dataset
         if push.nearest is not None:
             write_prototypes(unwrap_model(runner.model), push.nearest, dataset, folder)

@@ -9,6 +9,7 @@ from mmpretrain.registry import MODELS
 
 from mmproto.engine.prototype_start import begin_at_patches
 from mmproto.errors import InputError
+from tests.pushing import own_patch_scores
 from tests.toy import loader, model_config, train_config
 
 SETTINGS = dict(per_class=60, seed=3)
@@ -26,17 +27,6 @@ def build_loader(**settings):
     return Runner.build_dataloader(ConfigDict(loader(count=37, size=48, **settings)))
 
 
-def own_scores(model, dataset):
-    """The greatest score of each prototype at the place that it is said to come from."""
-    head = model.eval().head
-    images = torch.stack([dataset[image]['inputs'] for image in head.prototype_image.tolist()])
-    with torch.no_grad():
-        data = model.data_preprocessor(dict(inputs=images.float()))
-        maps = head.similarity_maps(model.extract_feat(data['inputs']))
-    places = enumerate(head.prototype_location.tolist())
-    return torch.stack([maps[j, j, row, column] for j, (row, column) in places])
-
-
 @pytest.mark.parametrize('kind', ['linear', 'regular'])
 @pytest.mark.parametrize('size', [1, (2, 1)])
 @pytest.mark.parametrize(('similarity', 'best'), [('cosine', 10.0), ('log', 9.2103)])
@@ -49,7 +39,7 @@ def test_prototypes_are_patches_of_their_class(kind, size, similarity, best):
     assert labels == model.head.prototype_class.tolist()
     assert model.head.prototypes_are_patches
     assert len(model.head.prototype_image.unique()) == len(labels)
-    scores = own_scores(model, dataset)
+    scores = own_patch_scores(model, dataset)
     assert torch.allclose(scores, torch.full_like(scores, best), atol=1e-3)
 
 

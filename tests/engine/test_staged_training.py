@@ -12,6 +12,7 @@ from mmpretrain.structures import DataSample
 from torch import nn
 
 from mmproto.errors import InputError
+from tests.pushing import own_patch_scores
 from tests.toy import RECIPE, STAGES, loader, model_config, train_config
 
 GROUPS_OF_STAGE = {
@@ -383,17 +384,6 @@ def test_batch_norm_can_stand_still_where_its_layer_trains(tmp_path, norm_eval):
         assert watch.moved == [[False] * 3] * 2
     else:
         assert watch.moved == [[True] * 3] * 2
-
-
-def own_patch_scores(model, dataset):
-    """What each prototype scores at the place that it was pushed to."""
-    head = model.eval().head
-    images = torch.stack([dataset[image]['inputs'] for image in head.prototype_image.tolist()])
-    with torch.no_grad():
-        data = model.data_preprocessor(dict(inputs=images.float()))
-        maps = head.similarity_maps(model.extract_feat(data['inputs']))
-    places = enumerate(head.prototype_location.tolist())
-    return torch.stack([maps[j, j, row, column] for j, (row, column) in places])
 
 
 @pytest.mark.parametrize(

@@ -8,26 +8,15 @@ import torch
 from PIL import Image
 
 from mmproto.datasets import MultiLabelFolderDataset
-from tests.command import run_command
+from tests.command import SMALL, run_command
 
 CONFIG = 'configs/protopnet/resnet34_findings_folder.py'
 COMMON = [
     '--cfg-options',
-    'model.backbone.model_name=resnet10t',
-    'model.backbone.pretrained=False',
-    'model.backbone.out_indices=(-2,)',
+    *SMALL,
     'model.neck.out_channels=32',
     'model.head.in_channels=32',
     'model.head.prototypes_per_class=2',
-    'train_dataloader.batch_size=8',
-    'train_dataloader.num_workers=0',
-    'train_dataloader.persistent_workers=False',
-    'push_dataloader.num_workers=0',
-    'val_dataloader.num_workers=0',
-    'val_dataloader.persistent_workers=False',
-    'test_dataloader.num_workers=0',
-    'test_dataloader.persistent_workers=False',
-    'randomness.seed=0',
 ]
 SETS = ((), (0,), (1,), (0, 1))
 

@@ -9,25 +9,11 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from tests.command import run_command
+from tests.command import SMALL, run_command
 from tests.dicom_files import write_dicom
 
 CONFIG = 'configs/protopnet/resnet34_folder.py'
-COMMON = [
-    '--cfg-options',
-    'model.backbone.model_name=resnet10t',
-    'model.backbone.pretrained=False',
-    'model.backbone.out_indices=(-2,)',
-    'train_dataloader.batch_size=8',
-    'train_dataloader.num_workers=0',
-    'train_dataloader.persistent_workers=False',
-    'push_dataloader.num_workers=0',
-    'val_dataloader.num_workers=0',
-    'val_dataloader.persistent_workers=False',
-    'test_dataloader.num_workers=0',
-    'test_dataloader.persistent_workers=False',
-    'randomness.seed=0',
-]
+COMMON = ['--cfg-options', *SMALL]
 NETWORK = [
     'model.neck.out_channels=32',
     'model.head.in_channels=32',

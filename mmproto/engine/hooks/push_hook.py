@@ -55,6 +55,11 @@ class PrototypePushHook(Hook):
     def __init__(self) -> None:
         self._unfinished: PushRecord | None = None  # lacks the metrics after the push
 
+    @classmethod
+    def of(cls, runner: Runner) -> 'PrototypePushHook':
+        """Return the hook of a runner that has one."""
+        return next(hook for hook in runner.hooks if isinstance(hook, cls))
+
     def before_train(self, runner: Runner) -> None:
         """Build the push set and check the data."""
         self.dataloader = build_push_dataloader(runner)

@@ -1,7 +1,6 @@
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
-from torch.utils.data import DataLoader
 
 from mmproto.engine.hooks.push_hook import PrototypePushHook
 from mmproto.models import unwrap_model
@@ -42,14 +41,10 @@ class SolverHook(Hook):
             model = unwrap_model(runner.model)
             model.eval()
             runner.logger.info(f'Solver {stage!r} starts.')
-            figures = wrapper.solvers[stage](model, self._push_dataloader(runner))
+            figures = wrapper.solvers[stage](model, PrototypePushHook.of(runner).dataloader)
             named = ', '.join(f'{name} {value:.4g}' for name, value in figures.items())
             runner.logger.info(f'Solver {stage!r} is done{named and ": " + named}.')
             runner.visualizer.add_scalars(
                 {f'{stage}/{name}': value for name, value in figures.items()},
                 step=runner.epoch + 1,
             )
-
-    @staticmethod
-    def _push_dataloader(runner: Runner) -> DataLoader:
-        return next(hook for hook in runner.hooks if isinstance(hook, PrototypePushHook)).dataloader

@@ -36,9 +36,9 @@ class PrototypeStartHook(Hook):
         model = unwrap_model(runner.model)
         if runner.iter or (model.head.prototype_image >= 0).any():
             return
-        push = next(hook for hook in runner.hooks if isinstance(hook, PrototypePushHook))
-        dataset: Any = push.dataloader.dataset
+        dataloader = PrototypePushHook.of(runner).dataloader
+        dataset: Any = dataloader.dataset
         count = len(model.head.prototype_class)
         runner.logger.info(f'{count} prototypes begin at patches of {len(dataset)} images.')
         seed = runner.seed if self.seed is None else self.seed
-        begin_at_patches(model, push.dataloader, self.per_class, seed)
+        begin_at_patches(model, dataloader, self.per_class, seed)
