@@ -6,6 +6,8 @@ from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmproto.utils.freed_memory import keep_freed_memory
+
 # How the messages begin that fill hundreds of lines before anything happens.
 LISTINGS = ('System environment:', 'Config:', 'Hooks will be executed')
 
@@ -31,4 +33,5 @@ class _NoListing(Filter):
 
 def build_runner(cfg: Config) -> Runner:
     """Build a config's runner: its ``runner_type``, a :class:`QuietRunner` if it names none."""
+    keep_freed_memory()
     return RUNNERS.build(cfg) if 'runner_type' in cfg else QuietRunner.from_cfg(cfg)
