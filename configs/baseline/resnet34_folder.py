@@ -7,6 +7,7 @@ _base_ = [
 ]
 
 model = dict(
+    norm_eval=True,  # as in the ProtoPNet's stages
     backbone=dict(model_name='resnet34.tv_in1k', in_channels=_base_.in_channels),
     head=dict(num_classes=_base_.num_classes),
 )

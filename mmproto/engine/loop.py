@@ -7,7 +7,6 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import LOOPS
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from mmproto.engine.hooks import (
@@ -21,7 +20,8 @@ from mmproto.engine.schedule import Schedule, build_schedule
 from mmproto.engine.stage import Stage, build_stages
 from mmproto.engine.time_left import TimeLeft
 from mmproto.errors import InputError
-from mmproto.models import ProtoPNet, unwrap_model
+from mmproto.models import unwrap_model
+from mmproto.models.batch_norm import norms_move, norms_to_eval
 
 
 @LOOPS.register_module()
@@ -114,8 +114,8 @@ class StagedTrainLoop(EpochBasedTrainLoop):
         if idx == 0:
             # The parent has just put all of them to training.
             if self.stages[self.schedule.stages[self.epoch]].stops_norms:
-                _norms_to_eval(self.runner.model)
-            if _norms_move(self.runner.model):  # and patches with them; the head cannot know
+                norms_to_eval(self.runner.model)
+            if norms_move(self.runner.model):  # and patches with them; the head cannot know
                 unwrap_model(self.runner.model).head.leave_patches()
         super().run_iter(idx, data_batch)
 
@@ -162,16 +162,3 @@ class StagedTrainLoop(EpochBasedTrainLoop):
                     'default_hooks.checkpoint has save_best and could keep a model whose '
                     "prototypes are no training patches: set its type to 'PushedCheckpointHook'"
                 )
-
-
-def _norms_move(model: nn.Module) -> bool:
-    """Whether a training step changes what the network makes of an image in eval mode."""
-    norms = (norm for norm in model.modules() if isinstance(norm, _BatchNorm))
-    return any(norm.training and norm.track_running_stats for norm in norms)
-
-
-def _norms_to_eval(model: ProtoPNet) -> None:
-    """Stop the statistics of batch norm."""
-    for module in model.modules():
-        if isinstance(module, _BatchNorm):
-            module.eval()

@@ -9,6 +9,7 @@ from mmproto.models.backbones.backbone_info import (
     last_map,
     probed_channels,
 )
+from mmproto.models.batch_norm import norms_to_eval
 from mmproto.models.classifiers.fitted_classifier import FittedClassifier
 
 
@@ -26,13 +27,26 @@ class LinearClassifier(FittedClassifier):
             head=dict(type='LinearClsHead', num_classes=200))
 
     The head's ``in_channels`` are those of the backbone's last map, where they are not set, and
-    the maps are (N, C, H, W) for every backbone. See :class:`FittedClassifier` for the arguments.
+    the maps are (N, C, H, W) for every backbone.
+
+    Args:
+        *args: See :class:`FittedClassifier`.
+        norm_eval: Whether batch norm stands still in training, as in the stages of a ProtoPNet.
+        **kwargs: See :class:`FittedClassifier`.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, norm_eval: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.norm_eval = norm_eval
         if is_channels_last(self.backbone):
             self.backbone.register_forward_hook(_channels_first)
+
+    def train(self, mode: bool = True) -> 'LinearClassifier':
+        """Set training mode, but for batch norm that stands still."""
+        super().train(mode)
+        if self.norm_eval:
+            norms_to_eval(self)
+        return self
 
     def fitted_head(self, head: Any, backbone: nn.Module) -> Any:
         """Give the head's config the channels of the backbone's last map."""

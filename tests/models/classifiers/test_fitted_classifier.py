@@ -9,6 +9,7 @@ from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.registry import MODELS
 from timm import create_model
 
+from mmproto.models import LinearClassifier
 from tests.toy import model_config
 
 
@@ -154,3 +155,21 @@ def test_a_linear_head_has_the_channels_of_the_backbone(backbone, channels):
     assert model(torch.rand(2, 3, 64, 64)).shape == (2, 3)
     assert model.extract_feat(torch.rand(2, 3, 64, 64), stage='backbone')[-1].shape[1] == channels
     assert build_linear(backbone, in_channels=channels).head.fc.in_features == channels
+
+
+@pytest.mark.parametrize('stands_still', [True, False])
+def test_batch_norm_of_a_baseline_stands_still_if_it_should(stands_still):
+    backbone = timm('resnet10t', pretrained=False)
+    head = dict(type='LinearClsHead', num_classes=3)
+    neck = dict(type='GlobalAveragePooling')
+    model = LinearClassifier(backbone, neck, head, norm_eval=stands_still)
+    before = [value.clone() for value in model.buffers()]
+    weights = [value.clone() for value in model.parameters()]
+    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model(torch.rand(4, 3, 32, 32), mode='tensor')[0].square().mean().backward()
+    optimizer.step()
+    stood = all(torch.equal(one, other) for one, other in zip(before, model.buffers()))
+    assert stood == stands_still
+    assert any(not torch.equal(one, other) for one, other in zip(weights, model.parameters()))
+    assert model.training
