@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
+from mmproto.datasets.map_dataset import images_of
 from mmproto.datasets.object_boxes import box_in_input, has_boxes
 from mmproto.engine.fixed_batches import BATCH_SIZE, Images, map_images
 from mmproto.errors import InputError
@@ -32,13 +33,13 @@ class AllowedPatches:
     """
 
     def __init__(self, model: ProtoPNet, dataset: Any) -> None:
-        self.head, self.dataset = model.head, dataset
+        self.head, self.images = model.head, images_of(dataset)
         self.forbidden = model.head.forbidden_patch
         around = model.head.forbidden_radius > 0
         self.radii = model.head.forbidden_radius[around]
         self.centres = _embedded(model, dataset, self.forbidden[around])
-        self.on_objects = bool(model.head.only_on_objects) and has_boxes(dataset)
-        self.input_size = dataset[0]['inputs'].shape[-2:]
+        self.on_objects = bool(model.head.only_on_objects) and has_boxes(self.images)
+        self.input_size = self.images[0]['inputs'].shape[-2:]
 
     def __call__(self, images: Images) -> Tensor:
         """Return the patches that may be chosen, bool (N, L), row-major."""
@@ -57,7 +58,7 @@ class AllowedPatches:
 
     def _on_object(self, image: int, map_size: tuple[int, ...]) -> Tensor:
         """Return which patches of an image have their centre in its box, bool (L,)."""
-        top, bottom, left, right = box_in_input(self.dataset, image)
+        top, bottom, left, right = box_in_input(self.images, image)
         inside = []
         for axis, (first, last) in enumerate(((top, bottom), (left, right))):
             cells, side = map_size[axis], self.head.prototype_vectors.shape[2 + axis]

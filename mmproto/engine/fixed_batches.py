@@ -5,7 +5,7 @@ through in batches of one size, whatever the loader's, each computed by one thre
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import torch
 from mmengine.dist import all_gather, broadcast, get_world_size, is_main_process
+from mmpretrain.structures import DataSample
 from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -37,11 +38,13 @@ class Images(NamedTuple):
         labels: Class of each image (N,), or which classes each has, bool (N, C); see
             :func:`mmproto.functional.of_class`.
         numbers: Index of each image in the data set (N,).
+        samples: The data sample of each image.
     """
 
     features: Tensor
     labels: Tensor
     numbers: Tensor
+    samples: Sequence[DataSample]
 
 
 class Batch(NamedTuple):
@@ -50,6 +53,7 @@ class Batch(NamedTuple):
     inputs: list[Tensor]
     labels: Tensor
     numbers: Tensor
+    samples: Sequence[DataSample]
 
 
 def map_images(
@@ -82,7 +86,8 @@ def map_images(
             feats = model.extract_feat(data['inputs'], stage)
             channels_last = stage == 'backbone' and is_channels_last(model.backbone)
             features = last_map(feats, channels_last)[: len(batch.labels)]
-            return function(Images(features, batch.labels.to(device), batch.numbers.to(device)))
+            labels, numbers = batch.labels.to(device), batch.numbers.to(device)
+            return function(Images(features, labels, numbers, batch.samples))
 
     sampler: Any = dataloader.sampler
     batches = track(
@@ -132,7 +137,7 @@ def _batches(model: ProtoPNet, dataloader: DataLoader) -> Iterator[Batch]:
             )
         padding = [inputs[-1]] * (BATCH_SIZE - len(inputs))
         labels = model.head.true_labels(truth)
-        yield Batch([*inputs, *padding], labels, torch.tensor(numbers))
+        yield Batch([*inputs, *padding], labels, torch.tensor(numbers), truth)
 
 
 @contextmanager

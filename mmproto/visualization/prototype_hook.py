@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
+from mmproto.datasets.map_dataset import images_of
 from mmproto.engine import PrototypePushHook
 from mmproto.engine.push_record import epoch_folder
 from mmproto.errors import InputError
@@ -78,7 +79,7 @@ class PrototypeVisualizationHook(Hook):
     @staticmethod
     def _draw(runner: Runner, folder: Path) -> None:
         push = PrototypePushHook.of(runner)
-        dataset: Any = push.dataloader.dataset
+        dataset = images_of(push.dataloader.dataset)
         if push.nearest is not None:
             write_prototypes(unwrap_model(runner.model), push.nearest, dataset, folder)
 

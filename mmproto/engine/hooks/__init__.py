@@ -1,4 +1,5 @@
 from mmproto.engine.hooks.checkpoint_hook import PushedCheckpointHook
+from mmproto.engine.hooks.frozen_backbone_hook import FrozenBackboneHook
 from mmproto.engine.hooks.push_hook import PrototypePushHook
 from mmproto.engine.hooks.scheduler_hook import StagedParamSchedulerHook
 from mmproto.engine.hooks.solver_hook import SolverHook
@@ -6,6 +7,7 @@ from mmproto.engine.hooks.split_check_hook import SplitCheckHook
 from mmproto.engine.hooks.start_hook import PrototypeStartHook
 
 __all__ = [
+    'FrozenBackboneHook',
     'PrototypePushHook',
     'PrototypeStartHook',
     'PushedCheckpointHook',
