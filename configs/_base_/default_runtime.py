@@ -12,6 +12,7 @@ default_hooks = dict(
 )
 custom_hooks = [
     dict(type='SplitCheckHook'),
+    dict(type='ChanceHook'),
     dict(type='PrototypePushHook'),
     dict(type='SolverHook'),
     dict(type='PrototypeVisualizationHook'),

@@ -16,6 +16,8 @@ from mmproto.utils.files import whole_file
 # A class is said to collapse when its prototypes share patches down to half their number.
 COLLAPSED = 0.5
 NAMED = 5
+# Metrics of which a push may not take half.
+HALVED = ('accuracy/top1', 'multi-label/mAP')
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,17 @@ class PushRecord:
     def changes(self) -> list[str]:
         """One line a metric: what it was before the push, and is after it."""
         return changes(self.before, self.after)
+
+    def losses(self) -> list[str]:
+        """One line where the push has more than halved the accuracy."""
+        return [
+            f'{metric} is less than half of what it was, {new:.2f} after {old:.2f}: the prototypes '
+            'were not near any patch. Where no later push mends it, let them begin at patches '
+            '(PrototypeStartHook), push more often (optim_wrapper.schedule.push_epochs) or pull '
+            'harder (model.head.loss.cluster.weight)'
+            for metric, (old, new) in in_both(self.before, self.after).items()
+            if metric in HALVED and new < old / 2
+        ]
 
     def warnings(self) -> list[str]:
         """One line for the classes whose prototypes collapse, if there are any."""

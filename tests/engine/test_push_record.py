@@ -89,6 +89,13 @@ def test_classes_that_collapse_are_named(record):
     assert 'collapse onto few patches in 1 of 3 classes (0 (wren): 2 on 1)' in warning
 
 
+@pytest.mark.parametrize(('after', 'count'), [(35.7, 1), (35.8, 0)])
+def test_half_of_the_accuracy_lost_is_named(record, after, count):
+    found = replace(record, after={'accuracy/top1': after, 'loss': 0.1}).losses()
+    assert len(found) == count
+    assert all('accuracy/top1 is less than half of what it was, 35.70 after' in s for s in found)
+
+
 def test_prototypes_apart_give_no_warning(record):
     apart = PushRecord(**{**vars(record), 'shared': []})
     assert apart.warnings() == []

@@ -1,3 +1,4 @@
+from mmproto.engine.hooks.chance_hook import ChanceHook
 from mmproto.engine.hooks.checkpoint_hook import PushedCheckpointHook
 from mmproto.engine.hooks.frozen_backbone_hook import FrozenBackboneHook
 from mmproto.engine.hooks.push_hook import PrototypePushHook
@@ -7,6 +8,7 @@ from mmproto.engine.hooks.split_check_hook import SplitCheckHook
 from mmproto.engine.hooks.start_hook import PrototypeStartHook
 
 __all__ = [
+    'ChanceHook',
     'FrozenBackboneHook',
     'PrototypePushHook',
     'PrototypeStartHook',

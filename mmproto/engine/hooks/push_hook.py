@@ -109,6 +109,8 @@ class PrototypePushHook(Hook):
         record, self._unfinished = replace(self._unfinished, after=after), None
         for change in record.changes():
             runner.logger.info(f'Push: {change}.')
+        for loss in record.losses():
+            runner.logger.warning(f'Push: {loss}.')
         runner.visualizer.add_scalars(record.scalars(), step=record.epoch)
         _save(runner, record)
 
