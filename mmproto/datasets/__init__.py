@@ -4,6 +4,7 @@ from mmproto.datasets.cars import AnnotatedCars
 from mmproto.datasets.cub import AnnotatedCUB
 from mmproto.datasets.folder import FolderDataset, folder_classes
 from mmproto.datasets.multi_label_folder import MultiLabelFolderDataset
+from mmproto.datasets.repeat_to_dataset import RepeatToDataset
 from mmproto.datasets.transforms import (
     CropToBox,
     LoadPicture,
@@ -22,5 +23,6 @@ __all__ = [
     'RandomRotate',
     'RandomShear',
     'RandomSkew',
+    'RepeatToDataset',
     'folder_classes',
 ]

@@ -53,7 +53,7 @@ def trained(findings, tmp_path_factory):
     code, text = run(
         'tools/train.py', CONFIG, '--work-dir', work_dir, *COMMON, f'data_root={findings}',
         'optim_wrapper.schedule.warm_epochs=0', 'optim_wrapper.schedule.epochs=8',
-        'optim_wrapper.schedule.push_epochs=[7]', 'train_dataloader.dataset.times=4',
+        'optim_wrapper.schedule.push_epochs=[7]',
         'optim_wrapper.stages.joint.backbone.lr=0.001',
     )  # fmt: skip
     assert code == 0, text

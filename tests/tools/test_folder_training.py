@@ -26,11 +26,11 @@ SHORT = {
         *NETWORK,
         'optim_wrapper.schedule.epochs=1',
         'optim_wrapper.schedule.push_epochs=[0]',
-        'train_dataloader.dataset.times=1',
+        'train_dataloader.dataset.least=1',
     ],
     'baseline': [
         'train_cfg.max_epochs=1',
-        'train_dataloader.dataset.times=1',
+        'train_dataloader.dataset.least=1',
     ],
 }
 
@@ -69,7 +69,7 @@ def test_a_folder_of_x_rays_is_learnt_and_its_prototypes_are_pictured(x_rays, tm
     code, text = run(
         'tools/train.py', CONFIG, '--work-dir', tmp_path, *COMMON, *NETWORK,
         f'data_root={x_rays}', 'optim_wrapper.schedule.epochs=6',
-        'optim_wrapper.schedule.push_epochs=[5]', 'train_dataloader.dataset.times=8',
+        'optim_wrapper.schedule.push_epochs=[5]',
     )  # fmt: skip
     assert code == 0, text
     assert 'Push: 4 prototypes moved' in text

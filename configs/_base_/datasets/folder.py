@@ -34,8 +34,12 @@ images = dict(type='FolderDataset', data_root=data_root, val_share=0.2, seed=0, 
 train_dataloader = dict(
     batch_size=20,
     num_workers=2,
+    # An epoch of few images would be few steps.
     dataset=dict(
-        times=1, dataset=dict(_delete_=True, split='train', pipeline=train_pipeline, **images)
+        _delete_=True,
+        type='RepeatToDataset',
+        least=200,
+        dataset=dict(split='train', pipeline=train_pipeline, **images),
     ),
 )
 push_dataloader = dict(
