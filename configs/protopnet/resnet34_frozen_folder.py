@@ -4,7 +4,6 @@ _base_ = './resnet34_folder.py'
 
 train_dataloader = dict(dataset=dict(_delete_=True, **_base_.push_dataloader.dataset))
 optim_wrapper = dict(
-    schedule=dict(epochs=20, push_epochs=[0, 4, 9, 14, 19]),
     stages=dict(
         joint=dict(
             _delete_=True,

@@ -3,7 +3,7 @@
 _base_ = './protopnet_sparse.py'
 
 optim_wrapper = dict(
-    schedule=dict(warm_epochs=0, epochs=10, push_epochs=[0, 2, 5, 9]),
+    schedule=dict(warm_epochs=0, epochs=10, push_epochs=[0, 2, 4, 6, 8, 9]),
     stages=dict(
         joint=dict(
             norm_eval=True,
@@ -13,5 +13,9 @@ optim_wrapper = dict(
         ),
     ),
 )
-param_scheduler = dict(joint=[dict(type='MultiStepLR', milestones=[7], gamma=0.2)])
+# Less and less moves, so that the last pushes find every prototype near a patch.
+param_scheduler = dict(
+    _delete_=True,
+    joint=[dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, convert_to_iter_based=True)],
+)
 auto_scale_lr = dict(base_batch_size=20)
