@@ -5,9 +5,12 @@ from torch.utils.data import DataLoader
 
 from mmproto.engine.patch_sample import sample_patches
 from mmproto.errors import InputError
-from mmproto.functional import NearestPatch, typical_points
+from mmproto.functional import NearestPatch, class_discriminant, typical_points
 from mmproto.functional.mean_of_nearest import own_prototypes
 from mmproto.models import ProtoPNet, ProtoPNetAddOn
+
+# The part of a class's patches that prototypes may begin at: those that tell the class best.
+TELLING = 0.25
 
 
 @torch.no_grad()
@@ -17,7 +20,8 @@ def begin_at_patches(
     """Let every prototype begin at a patch that stands for many of its class.
 
     Patches are drawn from all images of a class, a linear neck is fitted to them
-    (:meth:`ProtoPNetAddOn.fit_patches`), and k-means finds in the latent space what they have in
+    (:meth:`ProtoPNetAddOn.fit_patches`), and the quarter of them that tells the class best is kept:
+    sky, bark and paper are in every class. k-means finds in the latent space what those have in
     common: each prototype is the patch nearest to a centre, of another image where there are
     enough. One pass over the data, the same result on any number of processes.
 
@@ -39,6 +43,7 @@ def begin_at_patches(
         model.neck.fit_patches(maps)
         maps = model.neck.map_patches(maps)
     vectors = torch.cat([head.patches([some])[:, 0] for some in maps.split(4096)]).cpu()
+    tells = class_discriminant(vectors.flatten(1), sample.classes)
     chosen = torch.empty(len(head.prototype_class), dtype=torch.long)
     for label in head.prototype_class.unique().tolist():
         rows = (head.prototype_class == label).cpu()
@@ -51,6 +56,9 @@ def begin_at_patches(
                 f'class {label} has {len(candidates)} patches to begin {count} prototypes at: '
                 'lower model.head.prototypes_per_class, or raise per_class of PrototypeStartHook'
             )
+        kept = max(count, int(TELLING * len(candidates)))
+        best = tells[candidates, label].topk(kept).indices.sort().values
+        candidates = candidates[best]
         chosen[rows] = candidates[
             typical_points(vectors[candidates], sample.images[candidates], count, seed)
         ]

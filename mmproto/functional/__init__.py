@@ -8,6 +8,7 @@ from mmproto.functional.certificate import (
     followed_interval,
     moved_interval,
 )
+from mmproto.functional.class_discriminant import class_discriminant
 from mmproto.functional.cluster_cost import cluster_cost
 from mmproto.functional.connection_penalty import ConnectionPenalty, own_connections
 from mmproto.functional.cosine_distance import (
@@ -65,6 +66,7 @@ __all__ = [
     'all_but',
     'certified_radius',
     'certify',
+    'class_discriminant',
     'cluster_cost',
     'cosine_distance',
     'emptied_classes',
