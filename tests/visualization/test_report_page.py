@@ -93,28 +93,29 @@ def chosen(browser, report, point):
     )
 
 
-def place_on_map(browser, trace, number):
-    """Where a point of the map is in the window."""
-    return browser.execute_script(
+def hover(browser, point):
+    """Point at a point of the map, coming from outside of it, and wait for its image."""
+    place = browser.execute_async_script(
         """
+        const [point, done] = arguments;
         const plot = document.querySelector('#plot-map');
         plot.scrollIntoView();
-        const {xaxis, yaxis} = plot._fullLayout;
-        const {left, top} = plot.getBoundingClientRect();
-        const {x, y} = plot.data[arguments[0]];
-        return [left + xaxis._offset + xaxis.d2p(x[arguments[1]]),
-                top + yaxis._offset + yaxis.d2p(y[arguments[1]])].map(Math.round);
+        // The page hears of the scroll, which hides the tip, in the next frame.
+        requestAnimationFrame(() => setTimeout(() => {
+          const {xaxis, yaxis} = plot._fullLayout;
+          const {left, top} = plot.getBoundingClientRect();
+          done([left + xaxis._offset + xaxis.d2p(data.x[point]),
+                top + yaxis._offset + yaxis.d2p(data.y[point])].map(Math.round));
+        }));
         """,
-        trace,
-        number,
+        point,
     )
-
-
-def point_at(browser, place):
     chain = ActionChains(browser)
-    chain.w3c_actions.pointer_action.move_to_location(place[0] - 3, place[1])
+    chain.w3c_actions.pointer_action.move_to_location(0, 0)
     chain.w3c_actions.pointer_action.move_to_location(*place)
     chain.perform()
+    width = 'return document.querySelector("#tip:not([hidden]) img")?.naturalWidth'
+    wait(browser, lambda: (browser.execute_script(width) or 0) > 10)
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
@@ -216,24 +217,19 @@ def test_the_map_answers_to_the_pointer(browser, written):
     report, file = written
     open_page(browser, file)
     scroll_through(browser)
-    browser.execute_script(
-        """
-        document.querySelector('#plot-map').on('plotly_hover', ({points: [point]}) => {
-          window.under = [point.curveNumber, point.pointNumber];
-        });
-        """
-    )
-    point_at(browser, place_on_map(browser, 0, 0))
-    wait(browser, lambda: at(browser, '#tip').is_displayed())
-    # Points may hide each other: the first trace are the patches, the second the prototypes.
-    trace, number = browser.execute_script('return window.under')
-    point = number + (0 if trace else len(report.prototypes))
-    tip = at(browser, '#tip')
-    assert tip.find_element('css selector', 'img').get_property('naturalWidth') > 10
-    assert report.classes[int(report.latent_map.labels[point])].replace('_', ' ') in tip.text
+    prototypes = len(report.prototypes)
+    positions = report.latent_map.positions
+    away = np.linalg.norm(positions[:, None] - positions, axis=2)
+    np.fill_diagonal(away, np.inf)
+    lonely = prototypes + int(away[prototypes:].min(axis=1).argmax())
+    hover(browser, lonely)
+    label = int(report.latent_map.labels[lonely])
+    assert report.classes[label].replace('_', ' ') in at(browser, '#tip').text
     ActionChains(browser).click().perform()
-    wait(browser, lambda: chosen(browser, report, point))
-    point_at(browser, place_on_map(browser, 1, 5))
+    wait(browser, lambda: chosen(browser, report, lonely))
+    # A prototype lies on the patch that it was pushed onto, and hides it.
+    hover(browser, int(away[:prototypes, prototypes:].min(axis=1).argmin()))
+    assert at(browser, '#tip').text.startswith('Prototype ')
     ActionChains(browser).click().perform()
     wait(browser, lambda: every(browser, '#neighbours a[href^="#prototype-"]'))
 

@@ -139,6 +139,7 @@ function points(from, to, marker) {
     marker: {color: data.label.slice(from, to).map(hue), ...marker}};
 }
 
+const diamond = prototypes > 300 ? 6 : 10;
 let chosen = null;
 function drawMap(plot) {
   const ring = {size: 20, symbol: 'circle-open', color: colour('--ink'), line: {width: 3}};
@@ -146,7 +147,7 @@ function drawMap(plot) {
   const edge = {width: 1, color: colour('--ink')};
   draw(plot, [
     points(prototypes, undefined, {size: 5, opacity: 0.6}),
-    points(0, prototypes, {size: prototypes > 300 ? 6 : 10, symbol: 'diamond', line: edge}),
+    points(0, prototypes, {size: diamond, symbol: 'diamond', line: edge}),
     {type: 'scatter', mode: 'markers', hoverinfo: 'skip', showlegend: false, marker: ring,
       x: at.map((i) => data.x[i]), y: at.map((i) => data.y[i])},
   ], {margin: {l: 5, r: 5, t: 40, b: 5}, uirevision: 'kept',
@@ -200,7 +201,16 @@ function showTip({event}, ...children) {
 }
 const hideTip = () => { tip.hidden = true; };
 document.addEventListener('scroll', hideTip, {passive: true});
-const pointed = ({curveNumber, pointNumber}) => curveNumber ? pointNumber : prototypes + pointNumber;
+
+// Plotly prefers the smaller point, but a patch below a diamond cannot be seen: the prototype is meant.
+function pointed({curveNumber, pointNumber, xaxis, yaxis}) {
+  if (curveNumber) return pointNumber;
+  const patch = prototypes + pointNumber;
+  const off = (axis, places, i) => Math.abs(axis.d2p(places[i]) - axis.d2p(places[patch]));
+  const away = data.x.slice(0, prototypes).map((_, i) => off(xaxis, data.x, i) + off(yaxis, data.y, i));
+  const nearest = away.indexOf(Math.min(...away));
+  return away[nearest] < 0.65 * diamond ? nearest : patch; // how far plotly draws a diamond's tips
+}
 
 const plots = new Map([
   [find('#plot-confusion'), [drawConfusion, (plot) => plot.on('plotly_hover', (hover) => {
