@@ -101,6 +101,28 @@ def test_a_folder_of_x_rays_is_learnt_and_its_prototypes_are_pictured(x_rays, tm
 
 
 @pytest.mark.slow
+def test_the_frozen_config_trains_all_but_the_backbone(x_rays, tmp_path):
+    code, text = run(
+        'tools/train.py', 'configs/protopnet/resnet34_frozen_folder.py', '--work-dir', tmp_path,
+        *COMMON, *NETWORK[:3], f'data_root={x_rays}', 'optim_wrapper.schedule.epochs=3',
+        'optim_wrapper.schedule.push_epochs=[0,2]',
+    )  # fmt: skip
+    assert code == 0, text
+    assert 'The backbone is frozen and has made its maps of 24 images' in text
+    first, last = (torch.load(tmp_path / f'epoch_{number}.pth')['state_dict'] for number in (1, 3))
+    kept = {name for name, value in first.items() if torch.equal(value, last[name])}
+    assert all(
+        (name in kept) == name.startswith('backbone.') for name in first if '.weight' in name
+    )
+    # the checkpoint is one that takes images, and prototypes are drawn in them
+    assert len(list((tmp_path / 'prototypes' / 'epoch_3').glob('*_heat.jpg'))) == 4
+    saved = tmp_path / 'resnet34_frozen_folder.py'
+    code, text = run('tools/test.py', saved, tmp_path / 'epoch_3.pth', SCALE='')
+    assert code == 0, text
+    assert 'accuracy/top1' in text
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', ['protopnet', 'baseline'])
 def test_mmpretrains_own_command_trains(x_rays, tmp_path, kind):
     import mmpretrain
