@@ -7,7 +7,8 @@ if TYPE_CHECKING:
 
 # Grey values of a patch that vary less than so much of what those of a typical training image do.
 # Sky, paper and the black around a scan have up to 0.15, plumage, bone and tissue 0.3 and more.
-BLANK = 0.2
+# What lies between is worth a look.
+BLANK, FAINT = 0.2, 0.3
 # Share of the unlike images of its class or near the prototype that have its patch pixel for pixel.
 SHARED = 0.2
 LARGE = 0.5  # of the image, above which a box shows nothing in particular
@@ -43,9 +44,10 @@ def find_concerns(one: 'PrototypeStatistics') -> list[Concern]:
 
 def _of_pixels(one: 'PrototypeStatistics') -> list[Concern]:
     found = []
-    if one.contrast is not None and one.contrast < BLANK:
+    if one.contrast is not None and one.contrast < FAINT:
         figures = f'its contrast is {one.contrast:.0%} of that of a typical training image'
-        found.append(Concern('nearly blank', figures))
+        blank = one.contrast < BLANK
+        found.append(Concern('nearly blank' if blank else 'has little contrast', figures, blank))
     shared, unlike = one.shared
     if shared >= 2 and shared >= SHARED * unlike:
         figures = f'{shared} of {unlike} otherwise unlike training images have it at the same place'

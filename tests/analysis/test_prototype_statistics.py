@@ -118,6 +118,7 @@ def test_every_prototype_is_told_of():
     ('fact', 'harmless', 'concern', 'serious'),
     [
         (('contrast', 0.05), 0.3, 'nearly blank', True),
+        (('contrast', 0.22), 0.3, 'has little contrast', False),
         (('shared', (3, 4)), (1, 4), 'may be text, a marker or a frame', True),
         (('shared', (2, 2)), (1, 1), 'may be text, a marker or a frame', True),
         (('own_score', 1.82), 9.2, 'is not its training patch any more', True),
