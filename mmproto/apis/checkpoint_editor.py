@@ -53,7 +53,6 @@ class CheckpointEditor:
     """
 
     def __init__(self, cfg: Config, checkpoint: str) -> None:
-        cfg.custom_hooks = []
         without_pretrained(cfg)
         self.runner = build_runner(cfg)
         with own_checkpoint(cfg, checkpoint):

@@ -1,10 +1,12 @@
 from logging import FileHandler, Filter, LogRecord
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from torch import nn
 
 from mmproto.utils.freed_memory import keep_freed_memory
 
@@ -14,6 +16,17 @@ LISTINGS = ('System environment:', 'Config:', 'Hooks will be executed')
 
 class QuietRunner(Runner):
     """MMEngine's, whose environment, config and list of hooks go to the log file alone."""
+
+    def dump_config(self) -> None:
+        """Write the config to the work dir, but not over one: only a training does that."""
+        name = self.cfg.filename
+        if name is None or not (Path(self.work_dir) / Path(name).name).exists():
+            super().dump_config()
+
+    def train(self) -> nn.Module:
+        """Write the config, which is that of the checkpoints to come, and train."""
+        super().dump_config()
+        return super().train()
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger, and say where that is to be found."""
