@@ -10,7 +10,7 @@ from mmproto.functional.mean_of_nearest import own_prototypes
 from mmproto.models import ProtoPNet, ProtoPNetAddOn
 
 # The part of a class's patches that prototypes may begin at: those that tell the class best.
-TELLING = 0.25
+TELLING = 0.5
 
 
 @torch.no_grad()
@@ -20,7 +20,7 @@ def begin_at_patches(
     """Let every prototype begin at a patch that stands for many of its class.
 
     Patches are drawn from all images of a class, a linear neck is fitted to them
-    (:meth:`ProtoPNetAddOn.fit_patches`), and the quarter of them that tells the class best is kept:
+    (:meth:`ProtoPNetAddOn.fit_patches`), and the half of them that tells the class best is kept:
     sky, bark and paper are in every class. k-means finds in the latent space what those have in
     common: each prototype is the patch nearest to a centre, of another image where there are
     enough. One pass over the data, the same result on any number of processes.

@@ -46,10 +46,14 @@ push_dataloader = dict(
     num_workers=2, dataset=dict(_delete_=True, split='train', pipeline=test_pipeline, **images)
 )
 val_dataloader = dict(
-    num_workers=2, dataset=dict(_delete_=True, split='val', pipeline=test_pipeline, **images)
+    batch_size=50,
+    num_workers=2,
+    dataset=dict(_delete_=True, split='val', pipeline=test_pipeline, **images),
 )
 test_dataloader = dict(
-    num_workers=2, dataset=dict(_delete_=True, split='test', pipeline=test_pipeline, **images)
+    batch_size=50,
+    num_workers=2,
+    dataset=dict(_delete_=True, split='test', pipeline=test_pipeline, **images),
 )
 val_evaluator = [dict(type='Accuracy', topk=(1,)), dict(type='ClassAccuracy')]
 test_evaluator = val_evaluator
