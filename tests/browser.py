@@ -122,6 +122,24 @@ def open_page(browser, file: Path, size: tuple[int, int] = WIDE, scheme: str = '
     browser.get(file.as_uri())
 
 
+def open_all(browser, cards: int) -> None:
+    """Open all that can be opened, until so many cards are filled in.
+
+    Chromium loses the event of opening now and then, when a script opens all at once: then it is
+    all closed and opened again, as a person would.
+    """
+
+    def opened() -> bool:
+        browser.execute_script(OPEN_ALL)
+        browser.execute_async_script('setTimeout(arguments[0], 500)')
+        filled = len(every(browser, '.card')) == cards
+        if not filled:
+            browser.execute_script(OPEN_ALL.replace('true', 'false'))
+        return filled
+
+    wait(browser, opened)
+
+
 def at(browser, selector: str):
     """Return the first element that a selector finds."""
     return browser.find_element('css selector', selector)

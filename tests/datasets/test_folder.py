@@ -415,7 +415,7 @@ def test_the_config_reads_the_folder(tmp_path, monkeypatch, kind):
     assert cfg.model.head.num_classes == cfg.data_preprocessor.num_classes == 3
     parts = dict(train=12, push=12, val=3, test=3)
     sets = {name: DATASETS.build(cfg[f'{name}_dataloader'].dataset) for name in parts}
-    assert len(sets['train']) == 12
+    assert len(sets['train']) == 204  # repeated to at least 200
     for name, count in parts.items():
         dataset = sets[name].dataset if name == 'train' else sets[name]
         assert len(dataset) == count

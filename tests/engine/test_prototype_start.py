@@ -40,7 +40,7 @@ def test_prototypes_are_patches_of_their_class(kind, size, similarity, best):
     assert model.head.prototypes_are_patches
     assert len(model.head.prototype_image.unique()) == len(labels)
     scores = own_patch_scores(model, dataset)
-    assert torch.allclose(scores, torch.full_like(scores, best), atol=1e-3)
+    assert torch.allclose(scores, torch.full_like(scores, best), atol=5e-3)  # 1e-7 of a distance
 
 
 def run_process(rank, folder):

@@ -28,6 +28,7 @@ from tests.browser import (
     chromium,  # noqa: F401 - gives the fixture `browser`
     complaints,
     every,
+    open_all,
     open_page,
     requests,
     sideways,
@@ -91,8 +92,7 @@ def page(report, inferencer, datasets, tmp_path_factory):
 def opened(browser, page):
     """The page, with every class and every explained image open."""
     open_page(browser, page)
-    browser.execute_script(OPEN_ALL)
-    wait(browser, lambda: len(every(browser, '.card')) == CLASSES * OF_CLASS)
+    open_all(browser, CLASSES * OF_CLASS)
     return browser
 
 
@@ -374,8 +374,7 @@ def test_a_name_is_text_and_nothing_else(opened):
 @pytest.mark.parametrize(('size', 'scheme'), [(WIDE, 'light'), (NARROW, 'dark')])
 def test_an_edited_page_stands_alone_and_can_be_read(browser, page, size, scheme):
     open_page(browser, page, size, scheme)
-    browser.execute_script(OPEN_ALL)
-    wait(browser, lambda: len(every(browser, '.card')) == 60)
+    open_all(browser, 60)
     untick(browser, *range(30))
     type_into(browser, card(browser, 2, '.call'), 'm' * 64)
     at(browser, '#confusion').click()
@@ -430,8 +429,7 @@ def test_a_model_whose_scores_are_too_many(browser, report, inferencer, datasets
     write_report(large, inferencer.gallery, datasets, file)
     open_page(browser, file)
     assert 'the scores of 60 prototypes on 36 images are too many' in at(browser, '#edit').text
-    browser.execute_script(OPEN_ALL)
-    wait(browser, lambda: every(browser, '#prototype-9'))
+    open_all(browser, 60)
     assert card(browser, 0, 'h3').text == f'Prototype 0 “{NAME}”'
     assert not every(browser, '.forbid, .radius, #only-on-objects, .scores, .weights')
     untick(browser, 9)

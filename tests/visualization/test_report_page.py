@@ -30,6 +30,7 @@ from tests.browser import (
     chromium,  # noqa: F401 - gives the fixture `browser`
     complaints,
     every,
+    open_all,
     open_page,
     requests,
     sideways,
@@ -124,8 +125,7 @@ def test_it_stands_alone_and_can_be_read(browser, written, size, scheme):
     _, file = written
     open_page(browser, file, size, scheme)
     scroll_through(browser)
-    browser.execute_script(OPEN_ALL)
-    wait(browser, lambda: every(browser, '.card'))
+    open_all(browser, 60)
     browser.execute_script('choose(0)')
     assert not complaints(browser)
     assert requests(browser) == {file.as_uri()}
@@ -155,8 +155,7 @@ def test_it_says_what_the_report_says(browser, written):
     ]
     assert part_agreement_in_words(report.part_agreement) in at(browser, 'main').text
     assert 'among the 5 most activated ones there' in at(browser, '#concerns').text
-    browser.execute_script(OPEN_ALL)
-    wait(browser, lambda: len(every(browser, '.card')) == 60)
+    open_all(browser, 60)
     cards = browser.execute_script(
         """
         const texts = (card, selector) =>
