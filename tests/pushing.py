@@ -4,6 +4,7 @@ import torch
 from mmengine.hooks import Hook
 
 from mmproto.apis import push_prototypes, write_prototypes
+from mmproto.datasets.map_dataset import images_of
 from mmproto.engine.push_record import push_record
 from mmproto.models import unwrap_model
 
@@ -43,7 +44,7 @@ class NoteAccuracy(Hook):
 @torch.no_grad()
 def accuracy(runner):
     """In percent, with the predictions, by one batch of all images."""
-    model, dataset = unwrap_model(runner.model).eval(), runner.val_dataloader.dataset
+    model, dataset = unwrap_model(runner.model).eval(), images_of(runner.val_dataloader.dataset)
     samples = [dataset[index]['inputs'] for index in range(len(dataset))]
     data = model.data_preprocessor(dict(inputs=samples), training=False)
     predicted = model(data['inputs'], mode='tensor').argmax(dim=1)

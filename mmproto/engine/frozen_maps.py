@@ -23,8 +23,7 @@ def map_dataset(model: ProtoPNet, dataloader: DataLoader) -> MapDataset:
     """
 
     def keep(images: Images) -> list[tuple[int, Tensor, Any]]:
-        maps = images.features.cpu().unbind()
-        return [*zip(images.numbers.tolist(), map(torch.clone, maps), images.samples)]
+        return [*zip(images.numbers.tolist(), images.features.cpu(), images.samples)]
 
     mine = [
         kept for batch in map_images(keep, model, dataloader, 'maps', 'backbone') for kept in batch

@@ -4,7 +4,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmproto.errors import InputError
-from tests.pushing import own_patch_scores
+from tests.pushing import accuracy, own_patch_scores
 from tests.toy import loader, train_config
 
 FROZEN = dict(norm_eval=True, neck=dict(lr=1e-2), prototypes=dict(lr=1e-2))
@@ -50,16 +50,7 @@ def test_the_model_takes_images_again(tmp_path):
     scores = own_patch_scores(model, dataset)
     torch.testing.assert_close(scores, torch.full_like(scores, 9.2103), rtol=0, atol=1e-3)
     validated = runner.message_hub.get_scalar('val/accuracy/top1').current()
-    assert validated == pytest.approx(accuracy_on_images(runner), abs=1e-4)
-
-
-def accuracy_on_images(runner):
-    dataset = runner.val_dataloader.dataset.images
-    images = [dataset[index]['inputs'] for index in range(len(dataset))]
-    data = runner.model.data_preprocessor(dict(inputs=images), training=False)
-    with torch.no_grad():
-        predicted = runner.model(data['inputs'], mode='tensor').argmax(dim=1)
-    return 100 * (predicted.numpy() == dataset.labels).mean()
+    assert validated == pytest.approx(accuracy(runner)[0], abs=1e-4)
 
 
 @pytest.mark.parametrize(
