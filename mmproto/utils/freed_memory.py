@@ -2,7 +2,7 @@ import ctypes
 import sys
 
 # From the C library's malloc.h.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 LARGEST_INT = 2**31 - 1
 
 
@@ -17,5 +17,5 @@ def keep_freed_memory() -> None:
         return
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, LARGEST_INT)
+        mallopt(M_MMAP_MAX, 0)  # glibc before 2.35 refuses a large M_MMAP_THRESHOLD
         mallopt(M_TRIM_THRESHOLD, LARGEST_INT)
