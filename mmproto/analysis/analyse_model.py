@@ -6,7 +6,6 @@ from itertools import compress
 
 import numpy as np
 
-from mmproto.analysis.annotated_parts import inside, part_names, parts_of_images
 from mmproto.analysis.dataset_scores import HIGHEST, DatasetScores
 from mmproto.analysis.editable_model import EditableModel, editable_model, fits_into_page
 from mmproto.analysis.image_patch import ImagePatch
@@ -15,6 +14,7 @@ from mmproto.analysis.part_agreement import PartAgreement, part_agreement
 from mmproto.analysis.prototype_patches import own_patches, prototypes_by_image
 from mmproto.analysis.prototype_statistics import PrototypeStatistics, prototype_statistics
 from mmproto.analysis.score_dataset import score_dataset
+from mmproto.datasets.annotated_parts import inside, part_names, parts_of_images
 from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.models import ProtoPNet
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmproto.analysis.annotated_parts import inside
+from mmproto.datasets.annotated_parts import inside
 from mmproto.functional import Box
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from mmpretrain.registry import DATASETS
 
-from mmproto.analysis.annotated_parts import inside, part_names, parts_in_input, parts_of_images
+from mmproto.datasets.annotated_parts import inside, part_names, parts_in_input, parts_of_images
 from mmproto.datasets.birds import CUB_PARTS, make_birds
 from mmproto.functional import Box
 from tests.toy import ArrayDataset
