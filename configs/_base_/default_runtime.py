@@ -16,6 +16,7 @@ custom_hooks = [
     dict(type='PrototypePushHook'),
     dict(type='SolverHook'),
     dict(type='PrototypeVisualizationHook'),
+    dict(type='ExplanationHook'),
 ]
 
 env_cfg = dict(

@@ -119,7 +119,9 @@ class AnnotatedCUB(CUB):
     - `bbox`: (4,) float array, the bird's box as x1, y1, x2, y2 in pixels of the original image,
       clipped to it (a box may stick out by two pixels, more is an error);
     - `parts`: (num_parts, 3) float array of x, y (pixels of the original image) and visible (0
-      or 1), if the folder has a `parts/part_locs.txt`.
+      or 1), if the folder has a `parts/part_locs.txt`;
+    - `mask_path`: the segmentation of the bird, if the folder has `segmentations`, which
+      CUB-200-2011 offers as a second archive.
 
     The metainfo gets `classes` from classes.txt, without the leading '001.', and `part_names` from
     parts/parts.txt. A label is the position of its class in classes.txt. As with every MMPretrain
@@ -164,6 +166,8 @@ class AnnotatedCUB(CUB):
             'classes', tuple(re.sub(r'^\d+\.', '', name) for _, (name,) in classes.values())
         )
         parts = self._load_parts(images)
+        segmentations = osp.join(root, 'segmentations')
+        segmented = osp.isdir(segmentations)
         data_list = []
         for image_id, (where, (file,)) in images.items():
             if splits[image_id].values[0] != (self.split == 'train'):
@@ -173,6 +177,8 @@ class AnnotatedCUB(CUB):
             info = dict(img_path=path, gt_label=label_of[labels[image_id].values[0]], bbox=bbox)
             if parts:
                 info['parts'] = parts[image_id]
+            if segmented:
+                info['mask_path'] = osp.join(segmentations, f'{osp.splitext(file)[0]}.png')
             data_list.append(info)
         if not data_list:
             raise InputError(

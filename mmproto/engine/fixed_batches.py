@@ -99,8 +99,8 @@ def map_images(
     if device.type == 'cuda':  # a thread of its own would be on the first GPU
         yield from map(compute, batches)
     else:
-        with _one_thread_a_batch() as threads:
-            yield from _map_in_order(compute, batches, threads)
+        with one_thread_a_batch() as threads:
+            yield from map_in_order(compute, batches, threads)
 
 
 def broadcast_buffers(model: ProtoPNet) -> None:
@@ -141,7 +141,7 @@ def _batches(model: ProtoPNet, dataloader: DataLoader) -> Iterator[Batch]:
 
 
 @contextmanager
-def _one_thread_a_batch() -> Iterator[int]:
+def one_thread_a_batch() -> Iterator[int]:
     """Give every operator one thread; yields how many batches to compute at once."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -151,7 +151,7 @@ def _one_thread_a_batch() -> Iterator[int]:
         torch.set_num_threads(threads)
 
 
-def _map_in_order(function: Callable, items: Iterable, threads: int) -> Iterator[Any]:
+def map_in_order(function: Callable, items: Iterable, threads: int) -> Iterator[Any]:
     """Like ``map``, on several threads, without taking in more items than are worked on."""
     pending: deque = deque()
     with ThreadPoolExecutor(threads) as pool:

@@ -1,4 +1,6 @@
 from mmproto.evaluation.class_accuracy import ClassAccuracy
+from mmproto.evaluation.explanation_hook import ExplanationHook
+from mmproto.evaluation.explanation_metrics import ExplanationMetrics
 from mmproto.evaluation.own_class_points import OwnClassPoints
 
-__all__ = ['ClassAccuracy', 'OwnClassPoints']
+__all__ = ['ClassAccuracy', 'ExplanationHook', 'ExplanationMetrics', 'OwnClassPoints']

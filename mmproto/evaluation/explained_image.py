@@ -1,0 +1,124 @@
+"""A test image with all that its explanation shows, ready to be measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from mmproto.datasets.annotated_parts import part_names, parts_in_input
+from mmproto.datasets.object_masks import has_masks, mask_in_input
+from mmproto.evaluation.network_probe import NetworkProbe
+from mmproto.explanation.high_activation import find_box, upsample
+from mmproto.functional import Box
+
+
+@dataclass(frozen=True)
+class ExplainedImage:
+    """A test image, what the head computed of it, and what is annotated on it.
+
+    Attributes:
+        number: Index in the data set.
+        label: Its class.
+        input: The normalised image (C, H, W).
+        logits: Logit of every class (K,).
+        scores: Score of every prototype (P,).
+        locations: Row and column of each one's nearest patch (P, 2).
+        own: The prototypes of its class, in order.
+        shown: The prototypes of the predicted class, the highest score first.
+        maps: Similarity maps (H', W') of those, and of the prototype that scores most, by number.
+        parts: y and x of every part in the network's input (num_parts, 2), NaN for hidden ones;
+            None if the data set has none.
+        mask: Which pixels are the object, bool (H, W); None if the data set has no masks.
+    """
+
+    number: int
+    label: int
+    input: Tensor = field(repr=False)
+    logits: np.ndarray = field(repr=False)
+    scores: np.ndarray = field(repr=False)
+    locations: np.ndarray = field(repr=False)
+    own: list[int]
+    shown: list[int]
+    maps: dict[int, np.ndarray] = field(repr=False)
+    parts: np.ndarray | None = field(repr=False)
+    mask: np.ndarray | None = field(repr=False)
+
+    @property
+    def predicted(self) -> int:
+        """The class with the highest logit, the first of equals."""
+        return int(self.logits.argmax())
+
+    @property
+    def highest(self) -> int:
+        """The prototype with the highest score, the first of equals."""
+        return int(self.scores.argmax())
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the network's input."""
+        return self.input.shape[-2], self.input.shape[-1]
+
+    def activation(self, prototype: int) -> np.ndarray:
+        """Return a similarity map, upsampled to the network's input (H, W)."""
+        return upsample(self.maps[prototype], self.size)
+
+    def box(self, head: Any, prototype: int) -> Box:
+        """Return the box that an explanation shows of a prototype."""
+        return find_box(head, self.activation(prototype))
+
+
+def annotations(dataset: Any) -> set[str]:
+    """Return which of 'parts' and 'masks' a data set has."""
+    known = {'parts': part_names(dataset) is not None, 'masks': has_masks(dataset)}
+    return {name for name, there in known.items() if there}
+
+
+def explained_images(
+    network: NetworkProbe,
+    inputs: Tensor,
+    numbers: Sequence[int],
+    labels: Sequence[int],
+    dataset: Any,
+    known: set[str],
+) -> list[ExplainedImage]:
+    """Send images through the network, and look up what is annotated on them.
+
+    Args:
+        network: The network.
+        inputs: Normalised images (N, C, H, W).
+        numbers: Their indices in the data set.
+        labels: Their classes.
+        dataset: The data set.
+        known: Which annotations it has, see :func:`annotations`.
+    """
+    outputs = network.outputs(inputs)
+    prototype_class = outputs.prototype_class.cpu().numpy()
+    arrays = (outputs.logits, outputs.scores, outputs.locations)
+    rows = zip(*(array.cpu().numpy() for array in arrays))
+    result = []
+    for place, (logits, scores, locations) in enumerate(rows):
+        own = np.flatnonzero(prototype_class == labels[place]).tolist()
+        of_predicted = np.flatnonzero(prototype_class == logits.argmax())
+        order = np.argsort(-scores[of_predicted], kind='stable')
+        shown = of_predicted[order].tolist()
+        wanted = sorted({*own, *shown, int(scores.argmax())})
+        maps = network.similarity_maps(outputs.feature_map[place])[wanted].cpu().numpy()
+        number = numbers[place]
+        result.append(
+            ExplainedImage(
+                number=number,
+                label=labels[place],
+                input=inputs[place],
+                logits=logits,
+                scores=scores,
+                locations=locations,
+                own=own,
+                shown=shown,
+                maps=dict(zip(wanted, maps)),
+                parts=parts_in_input(dataset, number) if 'parts' in known else None,
+                mask=mask_in_input(dataset, number) if 'masks' in known else None,
+            )
+        )
+    return result
