@@ -1,0 +1,32 @@
+"""Images as a measure is given them, of a small model."""
+
+import numpy as np
+import torch
+from mmpretrain.registry import MODELS
+
+from mmproto.evaluation.explained_image import explained_images
+from mmproto.evaluation.network_probe import NetworkProbe
+from tests.toy import ArrayDataset, model_config
+
+
+def small_network(**changes):
+    torch.manual_seed(0)
+    model = MODELS.build(model_config(**changes)).eval()
+    torch.nn.init.normal_(model.head.last_layer.weight)
+    return NetworkProbe(model)
+
+
+def explained(network, count=5, seed=0):
+    """Images of noise of three classes."""
+    dataset = ArrayDataset(count=count, seed=seed)
+    inputs = torch.from_numpy(dataset.images).permute(0, 3, 1, 2).float() / 255
+    labels = dataset.labels.tolist()
+    return explained_images(network, inputs, range(count), labels, dataset, set())
+
+
+def rows_of(images, found):
+    return [dict(row, number=image.number, label=image.label) for image, row in zip(images, found)]
+
+
+def classes(network):
+    return np.array(network.model.head.prototype_class)
