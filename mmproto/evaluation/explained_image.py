@@ -21,6 +21,7 @@ class ExplainedImage:
     Attributes:
         number: Index in the data set.
         label: Its class.
+        pixels: The image as the data set gives it, uint8 (C, H, W).
         input: The normalised image (C, H, W).
         logits: Logit of every class (K,).
         scores: Score of every prototype (P,).
@@ -35,6 +36,7 @@ class ExplainedImage:
 
     number: int
     label: int
+    pixels: Tensor = field(repr=False)
     input: Tensor = field(repr=False)
     logits: np.ndarray = field(repr=False)
     scores: np.ndarray = field(repr=False)
@@ -77,6 +79,7 @@ def annotations(dataset: Any) -> set[str]:
 
 def explained_images(
     network: NetworkProbe,
+    pixels: Sequence[Tensor],
     inputs: Tensor,
     numbers: Sequence[int],
     labels: Sequence[int],
@@ -87,7 +90,8 @@ def explained_images(
 
     Args:
         network: The network.
-        inputs: Normalised images (N, C, H, W).
+        pixels: The images as the data set gives them, uint8 (C, H, W) each.
+        inputs: The same, normalised (N, C, H, W).
         numbers: Their indices in the data set.
         labels: Their classes.
         dataset: The data set.
@@ -110,6 +114,7 @@ def explained_images(
             ExplainedImage(
                 number=number,
                 label=labels[place],
+                pixels=pixels[place],
                 input=inputs[place],
                 logits=logits,
                 scores=scores,

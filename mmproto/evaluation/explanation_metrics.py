@@ -114,11 +114,18 @@ class ExplanationMetrics(BaseMetric):
         network = self.network
         numbers = [int(sample['sample_idx']) for sample in data_samples]
         labels = [int(sample['gt_label']) for sample in data_samples]
+        pixels = data_batch['inputs']
         inputs = network.model.data_preprocessor(dict(data_batch), training=False)['inputs']
 
         def look(rows: slice) -> list[dict[str, Any]]:
             images = explained_images(
-                network, inputs[rows], numbers[rows], labels[rows], self.dataset, self.known
+                network,
+                pixels[rows],
+                inputs[rows],
+                numbers[rows],
+                labels[rows],
+                self.dataset,
+                self.known,
             )
             kept = [measure.look(images, network) for measure in self.asked]
             return [

@@ -19,9 +19,11 @@ def small_network(**changes):
 def explained(network, count=5, seed=0):
     """Images of noise of three classes."""
     dataset = ArrayDataset(count=count, seed=seed)
-    inputs = torch.from_numpy(dataset.images).permute(0, 3, 1, 2).float() / 255
+    pixels = torch.from_numpy(dataset.images).permute(0, 3, 1, 2)
     labels = dataset.labels.tolist()
-    return explained_images(network, inputs, range(count), labels, dataset, set())
+    return explained_images(
+        network, list(pixels), pixels / 255, range(count), labels, dataset, set()
+    )
 
 
 def rows_of(images, found):

@@ -1,0 +1,24 @@
+import numpy as np
+import pytest
+import torch
+
+from mmproto.evaluation.figures.camera_change import CameraChange
+from mmproto.evaluation.measures.camera_change import another_camera
+from tests.evaluation.figures.images import classes, explained, rows_of, small_network
+
+
+@pytest.mark.parametrize('bgr', [False, True])
+def test_colours_are_changed_as_they_are_seen(bgr):
+    network = small_network()
+    network.model.data_preprocessor.to_rgb = bgr
+    images = explained(network, count=12)
+    rows = rows_of(images, CameraChange().look(images, network))
+    for image, row in zip(images, rows):
+        seen = image.pixels.permute(1, 2, 0).numpy()[..., :: -1 if bgr else 1]
+        changed = another_camera(np.ascontiguousarray(seen), np.random.default_rng(image.number))
+        # The preprocessor turns what was loaded as BGR into what is seen.
+        inputs = torch.from_numpy(changed.copy()).permute(2, 0, 1)[None] / 255
+        label = int(network.outputs(inputs).logits.argmax())
+        assert row['right_after'] == (label == image.label)
+    (figure,) = CameraChange().figures(rows, classes(network))
+    assert figure.estimate.value == pytest.approx(np.mean([row['right_after'] for row in rows]))
