@@ -14,8 +14,9 @@ from mmproto.analysis.part_agreement import PartAgreement, part_agreement
 from mmproto.analysis.prototype_patches import own_patches, prototypes_by_image
 from mmproto.analysis.prototype_statistics import PrototypeStatistics, prototype_statistics
 from mmproto.analysis.score_dataset import score_dataset
-from mmproto.datasets.annotated_parts import inside, part_names, parts_of_images
+from mmproto.datasets.annotated_parts import part_names, parts_of_images
 from mmproto.datasets.image_dataset import ImageDataset
+from mmproto.evaluation.measures.part_hits import inside
 from mmproto.models import ProtoPNet
 
 

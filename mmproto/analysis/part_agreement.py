@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmproto.datasets.annotated_parts import inside
+from mmproto.evaluation.measures.part_hits import inside
 from mmproto.functional import Box
 
 

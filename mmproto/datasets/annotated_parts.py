@@ -9,7 +9,6 @@ import torch
 
 from mmproto.datasets.geometry import follow
 from mmproto.datasets.image_dataset import ImageDataset
-from mmproto.functional import Box
 
 
 def part_names(dataset: ImageDataset) -> list[str] | None:
@@ -41,9 +40,3 @@ def parts_of_images(dataset: ImageDataset, images: Iterable[int]) -> dict[int, n
     images = sorted(set(images))
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         return dict(zip(images, pool.map(lambda image: parts_in_input(dataset, image), images)))
-
-
-def inside(parts: np.ndarray, box: Box) -> np.ndarray:
-    """Which parts (num_parts, 2) lie in a box: bool (num_parts,)."""
-    y, x = parts.T
-    return (box.top <= y) & (y < box.bottom) & (box.left <= x) & (x < box.right)

@@ -9,8 +9,9 @@ from mmpretrain.registry import DATASETS
 from mmproto.analysis import editable_model
 from mmproto.analysis.analyse_model import analyse_model
 from mmproto.apis import push_prototypes
-from mmproto.datasets.annotated_parts import inside, parts_in_input
+from mmproto.datasets.annotated_parts import parts_in_input
 from mmproto.datasets.birds import CUB_PARTS, make_birds
+from mmproto.evaluation.measures.part_hits import inside
 from mmproto.models.heads.fingerprint import fingerprint
 from tests.analysis.small_model import small_model
 from tests.toy import SIMILARITIES, ArrayDataset, loader

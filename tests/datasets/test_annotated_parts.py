@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 from mmpretrain.registry import DATASETS
 
-from mmproto.datasets.annotated_parts import inside, part_names, parts_in_input, parts_of_images
+from mmproto.datasets.annotated_parts import part_names, parts_in_input, parts_of_images
 from mmproto.datasets.birds import CUB_PARTS, make_birds
-from mmproto.functional import Box
 from tests.toy import ArrayDataset
 
 PIPELINE = [
@@ -44,8 +43,3 @@ def test_parts_are_found_in_the_cropped_and_resized_input(dataset):
 
 def test_data_without_parts_has_none():
     assert part_names(ArrayDataset()) is None
-
-
-def test_ends_of_a_box_are_exclusive_and_hidden_parts_are_outside():
-    parts = np.array([[2, 3], [4, 3], [2, 7], [3.9, 6.9], [np.nan, np.nan], [1.9, 3]])
-    assert inside(parts, Box(2, 4, 3, 7)).tolist() == [True, False, False, True, False, False]

@@ -1,1 +1,1 @@
-"""Measures of explanations, as functions of arrays."""
+"""Measures of explanations as pure functions of numpy arrays: no model, no data set."""
