@@ -1,0 +1,37 @@
+"""Which part of a map counts as shown.
+
+Each map has its own threshold. QuanProto's output completeness has one for a batch of maps
+instead, which makes a map that has not changed at all look like another one.
+"""
+
+import numpy as np
+
+
+def highest(maps: np.ndarray, percentile: float) -> np.ndarray:
+    """Return what is above a percentile of a map.
+
+    Args:
+        maps: Maps (..., H, W).
+        percentile: Share of the pixels at or below the threshold, in percent. QuanProto shows
+            what is above 95, Sacha et al. (2024) what is above 90.
+
+    Returns:
+        Regions (..., H, W), bool. They are smaller than that share where many pixels have the
+        value of the threshold; nothing of a flat map is shown.
+    """
+    return maps > np.percentile(maps, percentile, axis=(-2, -1), keepdims=True)
+
+
+def upper_half(maps: np.ndarray) -> np.ndarray:
+    """Return what is nearer to the highest value of a map than to its lowest one.
+
+    This is QuanProto's activated region: above 0.5 when the map is scaled to [0, 1].
+
+    Args:
+        maps: Maps (..., H, W).
+
+    Returns:
+        Regions (..., H, W), bool; nothing of a flat map is shown.
+    """
+    least = maps.min(axis=(-2, -1), keepdims=True)
+    return maps - least > np.ptp(maps, axis=(-2, -1), keepdims=True) / 2
