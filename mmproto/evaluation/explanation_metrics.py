@@ -86,7 +86,7 @@ class ExplanationMetrics(BaseMetric):
         self.missing = [one.name for one in self.measures if not {one.needs} <= {'', *self.known}]
         self.asked = [one for one in self.measures if one.name not in self.missing]
         for measure in self.asked:
-            measure.begin(len(dataset))
+            measure.begin(dataset)
 
     def process(self, data_batch: Mapping, data_samples: Sequence[Mapping]) -> None:
         """Look at the images of a batch, and keep what was found.

@@ -65,8 +65,8 @@ class Measure:
     name: ClassVar[str]
     needs: ClassVar[str] = ''
 
-    def begin(self, images: int) -> None:
-        """Hear how many images there will be."""
+    def begin(self, dataset: Any) -> None:
+        """Hear whose images will come."""
 
     def look(self, images: Sequence[ExplainedImage], network: NetworkProbe) -> list[dict[str, Any]]:
         """Return what is to be kept of each image, small and without tensors."""

@@ -3,12 +3,26 @@
 from mmproto.evaluation.figure import Measure
 from mmproto.evaluation.figures.camera_change import CameraChange
 from mmproto.evaluation.figures.deletion import Deletion
+from mmproto.evaluation.figures.on_object import OnObject
 from mmproto.evaluation.figures.outside_attack import OutsideAttack
+from mmproto.evaluation.figures.part_consistency import PartConsistency
+from mmproto.evaluation.figures.part_purity import PartPurity
+from mmproto.evaluation.figures.part_stability import PartStability
 from mmproto.evaluation.figures.points_explained import PointsExplained
 
 # In the order in which a reader needs them.
 MEASURES: dict[str, type[Measure]] = {
-    measure.name: measure for measure in (PointsExplained, Deletion, OutsideAttack, CameraChange)
+    measure.name: measure
+    for measure in (
+        PointsExplained,
+        PartConsistency,
+        PartPurity,
+        OnObject,
+        PartStability,
+        Deletion,
+        OutsideAttack,
+        CameraChange,
+    )
 }
 
-__all__ = ['MEASURES', 'CameraChange', 'Deletion', 'OutsideAttack', 'PointsExplained']
+__all__ = ['MEASURES']

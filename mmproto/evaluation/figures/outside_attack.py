@@ -34,9 +34,9 @@ class OutsideAttack(Measure):
         self.images = images
         self.every = 1
 
-    def begin(self, images: int) -> None:
+    def begin(self, dataset: Any) -> None:
         """Spread the attacks over the data set."""
-        self.every = -(-images // self.images)
+        self.every = -(-len(dataset) // self.images)
 
     def look(self, images: Sequence[ExplainedImage], network: NetworkProbe) -> list[dict[str, Any]]:
         """Keep of each attacked image the score and the class before and after."""

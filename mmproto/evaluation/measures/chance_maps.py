@@ -23,7 +23,7 @@ def other_of_class(label: np.ndarray) -> np.ndarray:
     other = np.empty(len(label), int)
     for one in np.unique(label):
         images = np.flatnonzero(label == one)
-        other[images] = np.roll(images, (len(images) // 2))
+        other[images] = np.roll(images, -(len(images) // 2))
     return other
 
 

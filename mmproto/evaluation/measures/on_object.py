@@ -29,22 +29,6 @@ def best_cell(similarity: np.ndarray) -> np.ndarray:
     return first.reshape(similarity.shape).astype(np.float32)
 
 
-def centre_map(size: tuple[int, int]) -> np.ndarray:
-    """Return a map that knows nothing of the image: minus the distance to the middle.
-
-    An object is mostly in the middle of its picture: a map has to be better than this one.
-
-    Args:
-        size: Height and width, in pixels or in cells.
-
-    Returns:
-        Map (height, width), fp32. The middle of an even number of cells is between them; its
-        :func:`best_cell` is the one above and to the left.
-    """
-    y, x = (np.arange(side) - (side - 1) / 2 for side in size)
-    return -np.hypot(y[:, None], x).astype(np.float32)
-
-
 def mask_relevance(maps: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Which share of the pixels that a map marks lies on the object.
 

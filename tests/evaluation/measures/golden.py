@@ -1,10 +1,10 @@
-"""The figures of other projects' own code on the demo model."""
+from pathlib import Path
 
 import numpy as np
 
-from tests.toy import DATA
+FOLDER = Path(__file__).parents[2] / 'data' / 'golden_metrics'
 
 
 def golden_metrics(name):
-    """The arrays of a golden file of metrics."""
-    return np.load(DATA / 'golden_metrics' / f'{name}.npz')
+    """The arrays of tests/data/golden_metrics/NAME.npz."""
+    return np.load(FOLDER / f'{name}.npz')

@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
+from mmproto.evaluation.measures.chance_maps import centre_map
 from mmproto.evaluation.measures.on_object import (
     best_cell,
-    centre_map,
     energy_relevance,
     mask_relevance,
     object_share,
@@ -139,11 +139,3 @@ def test_the_best_cell_is_the_first_of_the_highest():
     maps = np.array([[[1, 5, 2], [5, 0, 5]], [[-3, -2, -1], [-3, -2, -1]]])
     assert best_cell(maps).tolist() == [[[0, 1, 0], [0, 0, 0]], [[0, 0, 1], [0, 0, 0]]]
     assert best_cell(maps[0]).tolist() == [[0, 1, 0], [0, 0, 0]]
-
-
-def test_the_centre_is_the_middle():
-    centre = centre_map((3, 5))
-    assert centre[1, 2] == centre.max() == 0
-    assert centre[0, 2] == centre[1, 1] == -1
-    assert centre[0, 0] == pytest.approx(-(5**0.5))
-    assert np.argwhere(best_cell(centre_map((6, 6)))).tolist() == [[2, 2]]
