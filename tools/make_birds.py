@@ -22,6 +22,12 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument(
         '--seed', type=int, default=0, metavar='N', help='another seed, other birds'
     )
+    parser.add_argument(
+        '--interventions',
+        action='store_true',
+        help='also draw each test image without each part, with each exchanged for that of '
+        'another species and with another background, and a mask of its parts',
+    )
     return parser, parser.parse_args()
 
 

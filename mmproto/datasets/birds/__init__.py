@@ -2,10 +2,11 @@
 
 from .cub_layout import make_birds
 from .drawing import CUB_PARTS, Pose, draw_bird
-from .scene import Scene, draw_scene
+from .scene import BACKGROUND, Scene, draw_scene
 from .species import MAX_SPECIES, VARIANTS, Species, species
 
 __all__ = [
+    'BACKGROUND',
     'CUB_PARTS',
     'MAX_SPECIES',
     'VARIANTS',

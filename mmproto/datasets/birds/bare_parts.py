@@ -72,12 +72,13 @@ def draw_eye(head: Canvas) -> None:
     head.fill(ellipse(0.578, -0.568, 0.016), WHITE)
 
 
-def draw_leg(leg: Canvas, variant: str) -> np.ndarray:
-    """One leg and its toes, on a canvas of its own: it points down from the origin, the hip.
+def foot_point(leg: Canvas, variant: str) -> np.ndarray:
+    """Return the pixel (2,) that the foot stands on, on a canvas as for :func:`draw_leg`."""
+    return leg.at((0, LEGS[variant][0]))
 
-    Returns:
-        The pixel (2,) that the foot stands on.
-    """
+
+def draw_leg(leg: Canvas, variant: str) -> None:
+    """One leg and its toes, on a canvas of its own: it points down from the origin, the hip."""
     length, width, colour = LEGS[variant]
     foot = np.array([0, length])
     leg.line([(0, 0), foot], darker(colour), width + EDGE)
@@ -89,4 +90,3 @@ def draw_leg(leg: Canvas, variant: str) -> np.ndarray:
             leg.line([foot, foot + toe], colour, 0.8 * width)
     if variant == 'booted':
         leg.fill(smooth(BOOT), WHITE, EDGE)
-    return leg.at(foot)

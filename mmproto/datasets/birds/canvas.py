@@ -17,6 +17,8 @@ _WEIGHTS = 0.5 * np.hstack(
     [-_T + 2 * _T**2 - _T**3, 2 - 5 * _T**2 + 3 * _T**3, _T + 4 * _T**2 - 3 * _T**3, _T**3 - _T**2]
 )
 
+HALF = 128  # of the 255 of a mask; half a shadow's strength rounds up to it
+
 
 def smooth(knots, closed: bool = True) -> np.ndarray:
     """Return a Catmull-Rom curve through the knots (K, 2).
@@ -63,13 +65,17 @@ class Canvas:
 
     Attributes:
         image: The picture drawn on; canvases made from this one share it.
+        numbers: L, as large: the number of what is in sight at each pixel; shared likewise.
         matrix: (2, 2), bird units to pixels.
         origin: (2,), the pixel of the point (0, 0).
+        number: What is drawn with this canvas.
     """
 
     image: Image.Image
+    numbers: Image.Image
     matrix: np.ndarray
     origin: np.ndarray
+    number: int = 0
 
     def turned(self, angle: float, joint) -> Canvas:
         """Return the same picture with everything drawn turned by degrees about a joint (2,)."""
@@ -80,6 +86,10 @@ class Canvas:
     def moved(self, origin) -> Canvas:
         """Return the same picture with (0, 0) where the point `origin` (2,) was."""
         return replace(self, origin=self.at(origin))
+
+    def numbered(self, number: int) -> Canvas:
+        """Return the same picture with a number for what is drawn from now on."""
+        return replace(self, number=number)
 
     def at(self, points) -> np.ndarray:
         """Return the pixels of points (..., 2)."""
@@ -93,17 +103,21 @@ class Canvas:
         """Fill an outline; an edge of that width, in the colour's shade, is put under it."""
         if edge:
             self.line(np.vstack([outline, outline[:2]]), darker(colour), 2 * edge)
-        ImageDraw.Draw(self.image).polygon(flat(self.at(outline)), (*colour, 255))
+        for draw, paint in self._paints(colour):
+            draw.polygon(flat(self.at(outline)), paint)
 
     def line(self, points, colour, width: float) -> None:
         """Draws a line with round joints and ends."""
-        draw, path, thick = ImageDraw.Draw(self.image), self.at(points), self.pixels(width)
-        draw.line(flat(path), (*colour, 255), thick, joint='curve')
-        for end in path[[0, -1]]:
-            draw.ellipse((*(end - thick / 2), *(end + thick / 2)), (*colour, 255))
+        path, thick = self.at(points), self.pixels(width)
+        for draw, paint in self._paints(colour):
+            draw.line(flat(path), paint, thick, joint='curve')
+            for end in path[[0, -1]]:
+                draw.ellipse((*(end - thick / 2), *(end + thick / 2)), paint)
 
     def mark(self, inside, shapes, colour, soft: float = 0.0, strength: float = 1.0) -> None:
         """Paints shapes where they lie within the outline `inside`.
+
+        They are what is in sight where they cover more than half; a shadow is not.
 
         Args:
             inside: The outline (N, 2) that nothing crosses.
@@ -124,4 +138,13 @@ class Canvas:
         if soft:
             paint = paint.filter(ImageFilter.BoxBlur(self.pixels(soft)))
         mask = ImageChops.multiply(clip, paint)
-        self.image.paste((*colour, 255), (int(left), int(top)), mask)
+        corner = (int(left), int(top))
+        self.image.paste((*colour, 255), corner, mask)
+        self.numbers.paste(self.number, corner, mask.point(lambda cover: 255 * (cover > HALF)))
+
+    def _paints(self, colour):
+        """Return what draws on the picture and on the numbers, each with its colour."""
+        return (
+            (ImageDraw.Draw(self.image), (*colour, 255)),
+            (ImageDraw.Draw(self.numbers), self.number),
+        )

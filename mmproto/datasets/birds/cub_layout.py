@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .drawing import CUB_PARTS
+from .interventions import write_interventions
 from .scene import Scene, draw_scene
 from .species import MAX_SPECIES, species
 
@@ -24,6 +25,7 @@ def make_birds(
     test: int = 20,
     size: int = 128,
     seed: int = 0,
+    interventions: bool = False,
     track: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> Path:
     """Draws a data set of birds into a new folder, all of it or nothing.
@@ -38,6 +40,10 @@ def make_birds(
         test: Test pictures a class.
         size: The side of a picture in pixels.
         seed: What the pictures are drawn from, 0 or more.
+        interventions: Adds for every test picture its part mask (`Scene.part_mask`) in part_masks,
+            and the same scene in interventions/: without/<part>, without one of the bird's parts;
+            swapped/<part>, with another species' (which one is in swapped.txt, a line
+            ``<image id> <part> <variant>`` each); and background, with another background.
         track: Wraps the picture numbers that are looped over, to show progress.
 
     Returns:
@@ -61,6 +67,8 @@ def make_birds(
         root = Path(scratch) / out.name
         root.mkdir()
         _write(root, classes, train, test, size, seed, track)
+        if interventions:
+            write_interventions(root, train, test, size, seed, track)
         if out.exists():
             out.rmdir()
         root.rename(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +10,16 @@ from PIL import Image
 
 from . import bare_parts, plumage
 from .canvas import Canvas
-from .species import Species
+from .species import VARIANTS, Species
 
 # The fifteen parts that CUB-200-2011 locates, in its order.
 CUB_PARTS = (
     'back', 'beak', 'belly', 'breast', 'crown', 'forehead', 'left eye', 'left leg', 'left wing',
     'nape', 'right eye', 'right leg', 'right wing', 'tail', 'throat',
 )  # fmt: skip
+
+# How CUB-200-2011 calls a field of `Species`, where it is another word.
+LAST_WORDS = {'feet': 'leg'}
 
 # Body tints, shared by all species: any mixture of two may be any bird's.
 TINTS = np.array([(150, 122, 92), (128, 130, 128), (122, 126, 88), (172, 146, 116), (112, 98, 92)])
@@ -54,28 +58,40 @@ class Sprite:
     """A drawn bird on nothing.
 
     Attributes:
-        image: RGBA, cut to the bird.
-        parts: CUB part name to (x, y) in pixels of the image; the far side's parts are left out.
-        feet: (x, y) between the feet.
+        canvas: RGBA, with room around the bird.
+        numbers: L, as large: the part in sight at each pixel, counted from 1 in the order of
+            `VARIANTS`; 0 for the rest of the bird and around it.
+        box: left, top, right and bottom of the bird on the canvas.
+        parts: CUB part name to (x, y) in pixels from the box's corner; the far side's parts are
+            left out, and those that the bird lacks.
+        feet: (x, y) between the feet, likewise.
     """
 
-    image: Image.Image
+    canvas: Image.Image
+    numbers: Image.Image
+    box: tuple[int, int, int, int]
     parts: dict[str, np.ndarray]
     feet: np.ndarray
 
+    @property
+    def image(self) -> Image.Image:
+        """RGBA, cut to the bird."""
+        return self.canvas.crop(self.box)
 
-def draw_bird(bird: Species, pose: Pose, unit: float) -> Sprite:
+
+def draw_bird(bird: Species, pose: Pose, unit: float, without: Collection[str] = ()) -> Sprite:
     """Draws a species in a pose.
 
     Args:
         bird: The species.
         pose: The pose.
         unit: Pixels a bird unit; the bird is 2 to 2.6 units long.
+        without: Parts, as the fields of `Species`, that are left out; what they hid is seen.
     """
     side = round(3.6 * unit)
     flip = np.diag([1.0 if pose.faces_right else -1.0, 1.0])
-    image = Image.new('RGBA', (side, side), (*pose.tint, 0))
-    upright = Canvas(image, unit * flip, np.array([side / 2, side / 2]))
+    image, numbers = Image.new('RGBA', (side, side), (*pose.tint, 0)), Image.new('L', (side, side))
+    upright = Canvas(image, numbers, unit * flip, np.array([side / 2, side / 2]))
     body = upright.turned(pose.lean, (0, 0))
     head = body.turned(pose.head, plumage.NECK)
     tail = body.turned(pose.tail, plumage.RUMP).moved(plumage.RUMP)
@@ -85,14 +101,19 @@ def draw_bird(bird: Species, pose: Pose, unit: float) -> Sprite:
         for angle, hip in zip(pose.stance, (bare_parts.NEAR_HIP, bare_parts.FAR_HIP))
     )
 
-    feet = (bare_parts.draw_leg(far, bird.feet) + bare_parts.draw_leg(near, bird.feet)) / 2
-    plumage.draw_tail(tail, bird.tail)
+    def draw(part: str, stroke: Callable[..., None], canvas: Canvas, *how) -> None:
+        if part not in without:
+            stroke(canvas.numbered(1 + list(VARIANTS).index(part)), getattr(bird, part), *how)
+
+    draw('feet', bare_parts.draw_leg, far)
+    draw('feet', bare_parts.draw_leg, near)
+    draw('tail', plumage.draw_tail, tail)
     plumage.draw_body(body, head, pose.tint)
-    plumage.draw_breast(body, bird.breast)
-    plumage.draw_crown(head, bird.crown, pose.tint)
-    bare_parts.draw_beak(head, bird.beak)
+    draw('breast', plumage.draw_breast, body)
+    draw('crown', plumage.draw_crown, head, pose.tint)
+    draw('beak', bare_parts.draw_beak, head)
     bare_parts.draw_eye(head)
-    plumage.draw_wing(body, bird.wing, pose.wing)
+    draw('wing', plumage.draw_wing, body, pose.wing)
 
     near_side, far_side = ('right', 'left') if pose.faces_right else ('left', 'right')
     wing, shin = body.turned(pose.wing, plumage.SHOULDER), (0, 0.24)
@@ -111,7 +132,11 @@ def draw_bird(bird: Species, pose: Pose, unit: float) -> Sprite:
         f'{near_side} leg': near.at(shin),
         f'{far_side} leg': far.at(shin),
     }
-    left, top, right, bottom = image.getbbox()
-    corner = np.array([left, top])
-    located = {name: point - corner for name, point in parts.items()}
-    return Sprite(image.crop((left, top, right, bottom)), located, feet - corner)
+    gone = {LAST_WORDS.get(part, part) for part in without}
+    box = image.getbbox()
+    corner = np.array(box[:2])
+    located = {
+        name: point - corner for name, point in parts.items() if name.split()[-1] not in gone
+    }
+    feet = sum(bare_parts.foot_point(leg, bird.feet) for leg in (far, near)) / 2
+    return Sprite(image, numbers, box, located, feet - corner)

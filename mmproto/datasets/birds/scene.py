@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw
 
 from .backdrop import draw_backdrop, draw_leaf, draw_twig
 from .drawing import Pose, draw_bird
-from .species import Species
+from .light import light_bird, light_picture
+from .placement import FILL, Placement
+from .species import VARIANTS, Species
 
-FILL = (0.6, 0.84)  # the bird's longer side, as a share of the image's
+BACKGROUND = len(VARIANTS) + 1  # where a part mask sees no bird
 OVERSAMPLING = 3
 
 
@@ -22,11 +25,14 @@ class Scene:
     Attributes:
         image: RGB, square.
         mask: L, 255 where the bird shows, 0 elsewhere.
+        part_mask: L; the part in sight at each pixel, 1 to 6 in the order of `VARIANTS`, 0 for the
+            rest of the bird, and `BACKGROUND` where the mask is 0.
         parts: Name of a part in sight to its pixel (x, y), which lies on the mask.
     """
 
     image: Image.Image
     mask: Image.Image
+    part_mask: Image.Image
     parts: dict[str, tuple[int, int]]
 
     @property
@@ -36,48 +42,64 @@ class Scene:
         return left, top, right - left, bottom - top
 
 
-def draw_scene(bird: Species, size: int, rng: np.random.Generator) -> Scene:
+def draw_scene(
+    bird: Species,
+    size: int,
+    rng: np.random.Generator,
+    without: Collection[str] = (),
+    swapped: Mapping[str, str] | None = None,
+    background: int | np.random.Generator | None = None,
+) -> Scene:
     """Draws a species as it might be met: any pose, place, background and light.
+
+    The last three arguments change the picture that the same `rng` gives without them, and nothing
+    else of it: pose, place, light and grain stay, and so does every pixel in which the part has no
+    share. So a bird without feet hovers, and one with other feet may stand above its perch.
 
     Args:
         bird: The species.
         size: The side of the picture in pixels.
         rng: Where all that varies comes from.
+        without: Parts, as the fields of `Species`, that the bird lacks; what they hid is seen.
+        swapped: Part to the variant, one of `VARIANTS`, in place of the species' own.
+        background: What another background is drawn from; what is in front of the bird stays.
     """
-    pose = Pose.sample(rng)
-    sprite = draw_bird(bird, pose, OVERSAMPLING * size * FILL[1] / 2.5)
-    shrink = rng.uniform(*FILL) * size / max(sprite.image.size)
-    shape = [round(side * shrink) for side in sprite.image.size]
-    corner = tuple(int(rng.integers(1, size - side)) for side in shape)
+    swapped = swapped or {}
+    for part in {*without, *swapped} - {*VARIANTS}:
+        raise ValueError(f'{part} is no part of a bird; they are {", ".join(VARIANTS)}')
+    pose, unit = Pose.sample(rng), OVERSAMPLING * size * FILL[1] / 2.5
+    sprite = draw_bird(bird, pose, unit)
+    place = Placement.sample(sprite.box, size, rng)
 
-    feet = sprite.feet * shrink + corner
+    feet = place.pixel(sprite.feet)
     picture = draw_backdrop(size, feet, rng)
-    layer = Image.new('RGBA', (size, size))
-    layer.paste(sprite.image.resize(shape, Image.Resampling.LANCZOS), corner)
+    if background is not None:
+        picture = draw_backdrop(size, feet, np.random.default_rng(background))
+    side = rng.uniform(-0.7, 0.7)
+    layer, numbers = light_bird(place.lay(sprite.image), side), place.lay_numbers(sprite.numbers)
+    if without or swapped:
+        plain, sprite = sprite, draw_bird(replace(bird, **swapped), pose, unit, without)
+        before, after = (place.lay_beyond(one.canvas) for one in (plain, sprite))
+        # Only these pixels are exchanged: shaded anew, the rest would differ by a little.
+        changed = Image.fromarray((np.asarray(before) != np.asarray(after)).any(axis=-1))
+        layer = Image.composite(light_bird(after, side), layer, changed)
+        numbers = Image.composite(place.lay_numbers(sprite.numbers), numbers, changed)
     silhouette = layer.getchannel('A')
-    picture.paste(_rounded(layer, silhouette, rng), mask=silhouette)
+    picture.paste(layer, mask=silhouette)
 
-    cover = _cover(size, np.array(corner) + np.array(shape) / 2, max(shape), rng)
+    cover = _cover(size, place.centre, max(place.shape), rng)
     picture.paste(cover, mask=cover.getchannel('A'))
     seen = ImageChops.multiply(silhouette, ImageChops.invert(cover.getchannel('A')))
     mask = seen.point(lambda alpha: 255 if alpha > 127 else 0)
+    behind = ImageChops.lighter(silhouette, cover.getchannel('A')).point(lambda a: 255 * (a < 128))
+    part_mask = ImageChops.multiply(numbers, mask)
+    part_mask.paste(BACKGROUND, mask=behind)
 
-    pixels = {
-        name: tuple(int(v) for v in point * shrink + corner) for name, point in sprite.parts.items()
-    }
+    moved = sprite.box[:2] - place.box[:2]  # another part may have made it a larger bird
+    located = {name: place.pixel(point + moved) for name, point in sprite.parts.items()}
+    pixels = {name: tuple(map(int, pixel)) for name, pixel in located.items()}
     parts = {name: pixel for name, pixel in pixels.items() if mask.getpixel(pixel)}
-    return Scene(_lit(picture, rng), mask, parts)
-
-
-def _rounded(layer: Image.Image, silhouette: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Return the bird, shaded as if its outline were that of something round lit from above."""
-    size = layer.width
-    height = np.asarray(silhouette.filter(ImageFilter.GaussianBlur(size / 24)), np.float32) / 255
-    down, right = np.gradient(height)
-    slope = (down + rng.uniform(-0.7, 0.7) * right) * size / 12
-    shade = 1 + np.clip(slope, -0.4, 0.25)[..., None]
-    colour = np.asarray(layer.convert('RGB'), np.float32) * shade
-    return Image.fromarray(np.clip(colour, 0, 255).astype(np.uint8))
+    return Scene(light_picture(picture, rng), mask, part_mask, parts)
 
 
 def _cover(size: int, centre, reach: float, rng: np.random.Generator) -> Image.Image:
@@ -93,15 +115,3 @@ def _cover(size: int, centre, reach: float, rng: np.random.Generator) -> Image.I
         else:
             draw_twig(draw, OVERSAMPLING * spot, OVERSAMPLING * size * 0.022, across, rng)
     return layer.resize((size, size), Image.Resampling.LANCZOS)
-
-
-def _lit(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Return the picture under some light: brightness, cast, a darker side and a vignette."""
-    axis = np.linspace(-1, 1, picture.width, dtype=np.float32)
-    x, y = axis[None, :, None], axis[:, None, None]
-    cast = rng.uniform(0.8, 1.15) * (1 + rng.uniform(-0.06, 0.06, 3))
-    shade = 1 + rng.uniform(-0.12, 0.12) * x + rng.uniform(-0.1, 0.06) * y
-    vignette = 1 - rng.uniform(0, 0.14) * (x**2 + y**2)
-    grain = rng.normal(0, rng.uniform(1, 4), (picture.height, picture.width, 1))
-    lit = np.asarray(picture, np.float32) * (shade * vignette * cast) + grain
-    return Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))
