@@ -19,7 +19,9 @@ def highest(maps: np.ndarray, percentile: float) -> np.ndarray:
         Regions (..., H, W), bool. They are smaller than that share where many pixels have the
         value of the threshold; nothing of a flat map is shown.
     """
-    return maps > np.percentile(maps, percentile, axis=(-2, -1), keepdims=True)
+    # A threshold between two values may be rounded to the upper one; the lower one says the same.
+    lower = np.percentile(maps, percentile, axis=(-2, -1), keepdims=True, method='lower')
+    return maps > lower
 
 
 def upper_half(maps: np.ndarray) -> np.ndarray:

@@ -29,3 +29,10 @@ def test_nothing_of_a_flat_map_is_shown():
     flat = np.full((2, 5, 5), 3.0)
     assert not highest(flat, 95).any()
     assert not upper_half(flat).any()
+
+
+def test_a_threshold_is_not_rounded_to_the_next_value():
+    """Between neighbours of fp32 there is no value: the upper one would be its own threshold."""
+    upper = np.float32(1) + np.arange(2, dtype='f4')[None] * np.finfo('f4').eps
+    for percentile in (10, 50, 90):
+        assert highest(upper, percentile).tolist() == [[False, True]]
