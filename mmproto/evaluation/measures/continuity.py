@@ -2,11 +2,13 @@
 
 Two protocols ask this, and the functions serve both:
 
-* QuanProto: a slight augmentation, under which an explanation should stay, for the 5 prototypes
-  that score highest before. Its PLC is :func:`peak_shift`, PSC the absolute :func:`score_drop`, PAC
-  :func:`value_change`, PALC :func:`region_change` of the maps'
-  :func:`~mmproto.evaluation.measures.shown_region.upper_half`, PRC the absolute :func:`rank_drop`
-  among all prototypes, and CRC the :func:`rank_drop` of the predicted class among the logits.
+* QuanProto (Schlinge et al., Comprehensive evaluation of prototype neural networks, 2025): a slight
+  augmentation, under which an explanation should stay (and, for its output completeness, noise
+  outside the box that is shown), for the 5 prototypes that score highest before. Its PLC is
+  :func:`peak_shift`, PSC the absolute :func:`score_drop`, PAC :func:`value_change`, PALC
+  :func:`region_change` of the maps' :func:`~mmproto.evaluation.measures.shown_region.upper_half`,
+  PRC the absolute :func:`rank_drop` among all prototypes, and CRC the :func:`rank_drop` of the
+  predicted class among the logits.
 * Sacha et al., Interpretability benchmark for evaluating spatial misalignment of prototypical parts
   explanations (AAAI 2024): an adversarial attack outside the box that is shown, for the prototype
   that scores highest before. Here PAC is :func:`score_drop`, PRC the :func:`rank_drop` among the

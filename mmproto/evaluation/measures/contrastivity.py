@@ -1,10 +1,10 @@
 """How much the prototypes of an image differ from each other, and from those of other classes.
 
-After QuanProto (its "contrastivity"), for the 5 prototypes that score highest on an image. PLC,
-PALC and PD within an image are :func:`between_pairs` of
-:func:`~mmproto.evaluation.measures.continuity.peak_shift` on their maps, of
-:func:`~mmproto.evaluation.measures.continuity.region_change` on what they show, and of
-:func:`vector_distance` on their vectors.
+After QuanProto (Schlinge et al., Comprehensive evaluation of prototype neural networks, 2025, its
+"contrastivity"), for the 5 prototypes that score highest on an image. PLC, PALC and PD within an
+image are :func:`between_pairs` of :func:`~mmproto.evaluation.measures.continuity.peak_shift` on
+their maps, of :func:`~mmproto.evaluation.measures.continuity.region_change` on what they show, and
+of :func:`vector_distance` on their vectors.
 """
 
 from collections.abc import Callable

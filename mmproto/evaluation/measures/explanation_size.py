@@ -1,6 +1,7 @@
 """How large an explanation is: how many prototypes a person has to look at.
 
-After QuanProto (its "compactness"), whose thresholds these are.
+After QuanProto (Schlinge et al., Comprehensive evaluation of prototype neural networks, 2025, its
+"compactness"), whose thresholds these are. Duplicates are ours.
 """
 
 import numpy as np

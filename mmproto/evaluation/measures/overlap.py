@@ -1,6 +1,7 @@
 """How far a shown region lies on an object: overlaps of two sets of pixels.
 
-After QuanProto (its "complexity"), which shows what is highest in a map of the size of the input:
+After QuanProto (Schlinge et al., Comprehensive evaluation of prototype neural networks, 2025, its
+"complexity"), which shows what is highest in a map of the size of the input:
 ``highest(upsample(map, size), 95)`` of :mod:`mmproto.evaluation.measures.shown_region` and
 :func:`mmproto.explanation.high_activation.upsample`, of the 5 prototypes that score highest on the
 image. A box is a region too, True inside it. QuanProto gives 0 wherever a set that it divides by is
@@ -12,6 +13,8 @@ import numpy as np
 
 def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Intersection over union (Jaccard index).
+
+    Boxes that are apart have 0, where QuanProto's VLC of boxes multiplies two negative sides.
 
     Args:
         first: Regions (..., H, W), bool.

@@ -1,7 +1,9 @@
 """Which part of a map counts as shown.
 
-Each map has its own threshold. QuanProto's output completeness has one for a batch of maps
-instead, which makes a map that has not changed at all look like another one.
+After QuanProto (Schlinge et al., Comprehensive evaluation of prototype neural networks, 2025) and
+Sacha et al. (Interpretability benchmark for evaluating spatial misalignment of prototypical parts
+explanations, AAAI 2024). Each map has its own threshold. QuanProto's output completeness gives the
+changed maps of a batch a common one instead, so that even a map that stays seems to change.
 """
 
 import numpy as np
