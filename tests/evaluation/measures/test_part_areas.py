@@ -42,7 +42,8 @@ def test_a_box_shows_the_part_with_most_pixels_in_it_the_first_of_equals_or_none
 def test_cells_lie_where_their_pixels_are():
     boxes = cell_boxes(np.array([[0, 0], [5, 3]]), (6, 6), (96, 96))
     assert boxes.tolist() == [[0, 16, 0, 16], [80, 96, 48, 64]]
-    # Ten pixels over four cells: each has two and a half, and those that it has half of.
+    # Ten pixels over four cells: each has two and a half, and is given the pixel it has half of.
+    assert cell_boxes(np.array([0, 2]), (4, 4), (10, 8)).tolist() == [0, 3, 4, 6]
     assert cell_boxes(np.array([1, 2]), (4, 4), (10, 8)).tolist() == [2, 5, 4, 6]
 
 
