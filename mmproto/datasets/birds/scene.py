@@ -14,7 +14,7 @@ from .light import light_bird, light_picture
 from .placement import FILL, Placement
 from .species import VARIANTS, Species
 
-BACKGROUND = len(VARIANTS) + 1  # where a part mask sees no bird
+BACKGROUND = len(VARIANTS) + 1  # in a part mask
 OVERSAMPLING = 3
 
 
@@ -26,7 +26,7 @@ class Scene:
         image: RGB, square.
         mask: L, 255 where the bird shows, 0 elsewhere.
         part_mask: L; the part in sight at each pixel, 1 to 6 in the order of `VARIANTS`, 0 for the
-            rest of the bird, and `BACKGROUND` where the mask is 0.
+            rest of the bird and for what is in front of it, `BACKGROUND` for what is behind.
         parts: Name of a part in sight to its pixel (x, y), which lies on the mask.
     """
 
