@@ -15,7 +15,7 @@ model = dict(backbone=dict(pretrained=False))
 optim_wrapper = dict(
     schedule=dict(_delete_=True, warm_epochs=0, epochs=1, push_epochs=[0], last_layer_epochs=1)
 )
-train_dataloader = dict(batch_size=8, num_workers=0, dataset=dict(times=1))
+train_dataloader = dict(batch_size=8, num_workers=0, dataset=dict(least=1))
 push_dataloader = dict(num_workers=0)
 val_dataloader = dict(num_workers=0)
 """
