@@ -15,6 +15,7 @@ def add_locations() -> None:
         if isinstance(registry, Registry) and registry.scope == 'mmpretrain':
             ours = [name.replace('mmpretrain', 'mmproto', 1) for name in registry._locations]
             if registry.name == 'hook':
-                ours.append('mmproto.visualization')  # has the hook that draws
+                # The hook that draws, and the one that hands the network to metrics.
+                ours += ['mmproto.visualization', 'mmproto.evaluation']
             registry._locations.extend(set(ours).difference(registry._locations))
             registry._imported = False  # it may have been asked already

@@ -15,6 +15,7 @@ from mmpretrain.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 print(*(found and found.__module__.split('.')[0] for found in (
     DATASETS.get('AnnotatedCUB'), HOOKS.get('PrototypePushHook'), MODELS.get('ProtoPNetHead'),
     TRANSFORMS.get('CropToBox'), HOOKS.get('PrototypeVisualizationHook'),
+    HOOKS.get('ExplanationHook'),
     METRICS.get('OwnClassPoints'), MODELS.get('mmpretrain.ResNet'), DATASETS.get('CUB'),
 )))
 """
@@ -29,4 +30,4 @@ def test_registries_find_our_classes_whether_asked_before_or_after_the_import(im
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].split() == ['mmproto'] * 6 + ['mmpretrain'] * 2
+    assert done.stdout.splitlines()[-1].split() == ['mmproto'] * 7 + ['mmpretrain'] * 2
