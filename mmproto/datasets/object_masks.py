@@ -27,16 +27,28 @@ def mask_in_input(dataset: Any, image: int) -> np.ndarray:
     Raises:
         InputError: If the mask cannot be read or is of another size.
     """
-    info = dataset.get_data_info(image)
-    path = info['mask_path']
+    return picture_in_input(dataset, image, dataset.get_data_info(image)['mask_path']) >= OBJECT
+
+
+def picture_in_input(dataset: Any, image: int, path: str) -> np.ndarray:
+    """Bring a mask to the network's input, each pixel from the nearest one: uint8 (H, W).
+
+    Args:
+        dataset: The data set.
+        image: Index of the image that the mask is of.
+        path: A grey picture of the original's size. Outside of it there is 0.
+
+    Raises:
+        InputError: If it cannot be read or is of another size.
+    """
     mask = cv2.imread(path, cv2.IMREAD_GRAYSCALE)
     if mask is None:
-        raise InputError(f'{path}: this is no readable picture; unpack the segmentations again')
-    geometry = follow(dataset.pipeline, info)[2]
+        raise InputError(f'{path}: this is no readable picture; unpack the masks again')
+    geometry = follow(dataset.pipeline, dataset.get_data_info(image))[2]
     if mask.shape != tuple(geometry.size):
         raise InputError(
             f'{path} is {mask.shape[1]}x{mask.shape[0]} pixels and its image '
-            f'{geometry.size[1]}x{geometry.size[0]}: unpack the segmentations again'
+            f'{geometry.size[1]}x{geometry.size[0]}: unpack the masks again'
         )
     rows, columns = (
         _nearest(geometry.start[axis], geometry.step[axis], geometry.input_size[axis])
@@ -44,7 +56,7 @@ def mask_in_input(dataset: Any, image: int) -> np.ndarray:
     )
     inside = [(each >= 0) & (each < size) for each, size in zip((rows, columns), mask.shape)]
     found = mask[np.clip(rows, 0, mask.shape[0] - 1)][:, np.clip(columns, 0, mask.shape[1] - 1)]
-    return (found >= OBJECT) & np.outer(*inside)
+    return np.where(np.outer(*inside), found, 0)
 
 
 def _nearest(start: float, step: float, count: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from mmproto.datasets.annotated_parts import part_names, parts_in_input
+from mmproto.datasets.interventions import Interventions, has_interventions, interventions
 from mmproto.datasets.object_masks import has_masks, mask_in_input
 from mmproto.evaluation.network_probe import NetworkProbe
 from mmproto.explanation.high_activation import find_box, upsample
@@ -32,6 +33,7 @@ class ExplainedImage:
         parts: y and x of every part in the network's input (num_parts, 2), NaN for hidden ones;
             None if the data set has none.
         mask: Which pixels are the object, bool (H, W); None if the data set has no masks.
+        changed: The image with one thing changed at a time; None if the data set has none such.
     """
 
     number: int
@@ -46,6 +48,7 @@ class ExplainedImage:
     maps: dict[int, np.ndarray] = field(repr=False)
     parts: np.ndarray | None = field(repr=False)
     mask: np.ndarray | None = field(repr=False)
+    changed: Interventions | None = field(repr=False)
 
     @property
     def predicted(self) -> int:
@@ -72,8 +75,12 @@ class ExplainedImage:
 
 
 def annotations(dataset: Any) -> set[str]:
-    """Return which of 'parts' and 'masks' a data set has."""
-    known = {'parts': part_names(dataset) is not None, 'masks': has_masks(dataset)}
+    """Return which of 'parts', 'masks' and 'interventions' a data set has."""
+    known = {
+        'parts': part_names(dataset) is not None,
+        'masks': has_masks(dataset),
+        'interventions': has_interventions(dataset),
+    }
     return {name for name, there in known.items() if there}
 
 
@@ -124,6 +131,7 @@ def explained_images(
                 maps=dict(zip(wanted, maps)),
                 parts=parts_in_input(dataset, number) if 'parts' in known else None,
                 mask=mask_in_input(dataset, number) if 'masks' in known else None,
+                changed=interventions(dataset, number) if 'interventions' in known else None,
             )
         )
     return result

@@ -59,7 +59,7 @@ class Measure:
 
     Attributes:
         name: What it is asked for by.
-        needs: What a data set must annotate: '', 'parts' or 'masks'.
+        needs: What a data set must have: '', 'parts', 'masks' or 'interventions'.
     """
 
     name: ClassVar[str]

@@ -3,6 +3,7 @@
 from mmproto.evaluation.figure import Measure
 from mmproto.evaluation.figures.camera_change import CameraChange
 from mmproto.evaluation.figures.deletion import Deletion
+from mmproto.evaluation.figures.interventions import PartInterventions
 from mmproto.evaluation.figures.on_object import OnObject
 from mmproto.evaluation.figures.outside_attack import OutsideAttack
 from mmproto.evaluation.figures.part_consistency import PartConsistency
@@ -22,6 +23,7 @@ MEASURES: dict[str, type[Measure]] = {
         Deletion,
         OutsideAttack,
         CameraChange,
+        PartInterventions,
     )
 }
 

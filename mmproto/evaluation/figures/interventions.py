@@ -1,0 +1,135 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from mmproto.evaluation.explained_image import ExplainedImage
+from mmproto.evaluation.figure import Figure, Measure, Rows, mean_estimate, mean_of_prototypes
+from mmproto.evaluation.measures.funnybirds import background_independence, single_deletion
+from mmproto.evaluation.measures.part_areas import (
+    cell_boxes,
+    part_areas,
+    part_importances,
+    shown_parts,
+)
+from mmproto.evaluation.measures.part_fidelity import part_fidelity
+from mmproto.evaluation.network_probe import NetworkProbe
+
+
+class PartInterventions(Measure):
+    """Whether the part that a prototype shows is the part that its score depends on.
+
+    Of images that were drawn again without a part, with another species' part in its place, and
+    before another background, see :mod:`mmproto.datasets.interventions`. Judged are the prototypes
+    of the image's class, see :mod:`mmproto.evaluation.measures.part_fidelity` and
+    :mod:`mmproto.evaluation.measures.funnybirds`.
+    """
+
+    name = 'interventions'
+    needs = 'interventions'
+
+    def look(self, images: Sequence[ExplainedImage], network: NetworkProbe) -> list[dict[str, Any]]:
+        """Keep of each image what shows of its parts, and what each change costs."""
+        head = network.model.head
+        weight = head.last_layer.weight.detach().cpu().numpy()
+        changes: list[Tensor] = []
+        for image in images:
+            if image.changed is not None:
+                changes += [*image.changed.without, *image.changed.swapped]
+                changes.append(image.changed.background)
+        inputs = network.model.data_preprocessor({'inputs': changes}, training=False)['inputs']
+        outputs = network.outputs(inputs)
+        each = len(changes) // len(images)
+        scores = outputs.scores.cpu().numpy().reshape(len(images), each, -1)
+        logits = outputs.logits.cpu().numpy().reshape(len(images), each, -1)
+        return [
+            self._of_image(head, image, weight, *found)
+            for image, *found in zip(images, scores, logits)
+        ]
+
+    @staticmethod
+    def _of_image(
+        head: Any,
+        image: ExplainedImage,
+        weight: np.ndarray,
+        scores: np.ndarray,
+        logits: np.ndarray,
+    ) -> dict[str, Any]:
+        own, label = image.own, image.label
+        parts = len(image.changed.without) if image.changed else 0
+        mask = image.changed.part_mask[None] if image.changed else np.empty((1, *image.size))
+        boxes = np.array([[image.box(head, j) for j in own]]).reshape(1, len(own), 4)
+        grid = next(iter(image.maps.values())).shape
+        cells = cell_boxes(image.locations[own][None], grid, image.size)
+        areas = part_areas(mask, boxes, parts)
+        before, changed = image.scores[own][None], scores[:-1, own]
+        without, swapped = changed[None, :parts], changed[None, parts:]
+        of_box, of_cell = (shown_parts(one) for one in (areas, part_areas(mask, cells, parts)))
+        importance = part_importances(areas, before * weight[label, own])
+        logit = image.logits[label]
+        return dict(
+            prototypes=np.array(own, int),
+            fidelity=np.concatenate(part_fidelity(of_box, before, without)),
+            fidelity_of_cell=np.concatenate(part_fidelity(of_cell, before, without)),
+            fidelity_swapped=np.concatenate(part_fidelity(of_box, before, swapped)),
+            single_deletion=single_deletion(importance, (logit - logits[:parts, label])[None])[0],
+            background=background_independence(logit[None], logits[-1:, label][None])[0],
+        )
+
+    def figures(self, rows: Rows, prototype_class: np.ndarray) -> list[Figure]:
+        """Return part fidelity, single deletion and background independence."""
+        return [
+            _fidelity(
+                rows, 'fidelity', prototype_class, 'part_fidelity', 'Part fidelity',
+                'How often the part that fills most of the box is the one whose removal lowers '
+                'the score most. A bird without a part is none the network knows.',
+            ),
+            _fidelity(
+                rows, 'fidelity_of_cell', prototype_class, 'part_fidelity_of_cell',
+                'Part fidelity, at the cell',
+                'The same for the part that fills most of the cell that scored; cells that hold '
+                'no part do not count.',
+            ),
+            _fidelity(
+                rows, 'fidelity_swapped', prototype_class, 'part_fidelity_by_exchange',
+                'Part fidelity by exchange',
+                "The same where another species' part takes the place: a bird as natural as "
+                'before, of no species.',
+            ),
+            Figure(
+                name='single_deletion',
+                title='Single deletion',
+                estimate=mean_estimate([row['single_deletion'] for row in rows]),
+                chance={'any order': 0.5},
+                meaning="Whether the parts under the boxes rank as their removal lowers the "
+                "class's logit (Spearman, from 0 to 1). Large parts fill boxes whatever they say.",
+            ),
+            Figure(
+                name='background_independence',
+                title='Background independence',
+                estimate=mean_estimate([row['background'] for row in rows]),
+                meaning="How often another background lowers the true class's logit by less than "
+                '5 %. Whether the class is still right is another question.',
+            ),
+        ]  # fmt: skip
+
+
+def _fidelity(
+    rows: Rows, key: str, prototype_class: np.ndarray, name: str, title: str, meaning: str
+) -> Figure:
+    values = [row[key][0] for row in rows]
+    pairs = [(row['prototypes'], value) for row, value in zip(rows, values)]
+    return Figure(
+        name=name,
+        title=title,
+        estimate=mean_estimate([_mean(value) for value in values]),
+        chance={'any part': mean_estimate([_mean(row[key][1]) for row in rows]).value},
+        of_prototypes=mean_of_prototypes(pairs, len(prototype_class)),
+        meaning=meaning,
+    )
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float('nan')
