@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import mmcv
 import mmengine
 import mmpretrain
 import numpy as np
@@ -32,6 +33,7 @@ def apply_workarounds() -> None:
     leave_out_multimodal_models()
     allow_log_history()
     keep_loading_weights_only()
+    turn_hue_both_ways()
 
 
 def hide_mmcv_lite_warning() -> None:
@@ -138,3 +140,19 @@ def keep_loading_weights_only() -> None:
     """
     if hasattr(checkpoint, '_safe_torch_load'):
         checkpoint._safe_torch_load = torch.load
+
+
+def turn_hue_both_ways() -> None:
+    """Let MMCV, and with it ``ColorJitter``, turn a hue by less than zero.
+
+    MMCV 2 makes -15 an unsigned byte, which NumPy 2 refuses. Back by a part of a turn is half a
+    turn and the rest of the other half on.
+    """
+    adjust = mmcv.adjust_hue
+
+    def adjust_hue(img: np.ndarray, hue_factor: float, backend: str | None = None) -> np.ndarray:
+        if -0.5 <= hue_factor < 0:
+            return adjust(adjust(img, 0.5, backend), 0.5 + hue_factor, backend)
+        return adjust(img, hue_factor, backend)
+
+    mmcv.adjust_hue = adjust_hue

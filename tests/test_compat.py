@@ -5,6 +5,8 @@ import sys
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
+import mmcv
+import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
@@ -116,3 +118,14 @@ def test_multimodal_models_are_left_out_where_transformers_is_too_new(tmp_path, 
         site=tmp_path,
     )
     assert before_and_after == f'True {kept}'
+
+
+@pytest.mark.parametrize('backend', ['cv2', 'pillow'])
+def test_a_hue_turns_back_as_it_turns_on(backend):
+    image = np.full((2, 2, 3), (30, 60, 200), np.uint8)
+    on = mmcv.adjust_hue(image, 0.1, backend=backend)
+    back = mmcv.adjust_hue(on, -0.1, backend=backend)
+    assert np.abs(on.astype(int) - image).max() > 50
+    assert np.abs(back.astype(int) - image).max() < 20  # hues are rounded four times
+    with pytest.raises(ValueError, match='hue_factor'):
+        mmcv.adjust_hue(image, -0.6, backend=backend)
