@@ -7,6 +7,7 @@ import torch
 
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse, data_sets
+from mmproto.evaluation.figure_table import figures_in_words
 from mmproto.explanation.attribution import ATTRIBUTIONS, check_attribution
 from mmproto.utils.command_line import (
     existing_checkpoint,
@@ -19,7 +20,6 @@ from mmproto.utils.command_line import (
 from mmproto.utils.extras import need
 from mmproto.utils.files import make_writable
 from mmproto.visualization.report_page import write_report
-from mmproto.visualization.report_words import part_agreement_in_words
 
 
 def parse_args():
@@ -54,8 +54,7 @@ def main():
     file = Path(args.out) / 'report.html'
     write_report(report, inferencer.gallery, data_sets(inferencer), file)
     print(f'Accuracy {report.accuracy:.1%} on {report.confusion_matrix.sum()} test images.')
-    if report.part_agreement:
-        print(part_agreement_in_words(report.part_agreement))
+    print(figures_in_words(report.figures))
     print(f'The report is in {file}')
 
 

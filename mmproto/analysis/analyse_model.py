@@ -6,11 +6,10 @@ from itertools import compress
 
 import numpy as np
 
-from mmproto.analysis.dataset_scores import HIGHEST, DatasetScores
+from mmproto.analysis.dataset_scores import DatasetScores
 from mmproto.analysis.editable_model import EditableModel, editable_model, fits_into_page
 from mmproto.analysis.image_patch import ImagePatch
 from mmproto.analysis.latent_map import LatentMap, draw_sample, latent_map
-from mmproto.analysis.part_agreement import PartAgreement, part_agreement
 from mmproto.analysis.prototype_patches import own_patches, prototypes_by_image
 from mmproto.analysis.prototype_statistics import PrototypeStatistics, prototype_statistics
 from mmproto.analysis.score_dataset import score_dataset
@@ -30,7 +29,6 @@ class ModelAnalysis:
         own_patches: The training patches of the prototypes, by the prototypes' indices; empty if
             the push set does not have them.
         prototypes: Every prototype.
-        part_agreement: How well boxes and parts agree, None where the data knows no parts.
         latent_map: The map of the latent space.
         editable: What a page needs to follow edits.
     """
@@ -39,7 +37,6 @@ class ModelAnalysis:
     test: DatasetScores
     own_patches: dict[int, ImagePatch]
     prototypes: list[PrototypeStatistics]
-    part_agreement: PartAgreement | None
     latent_map: LatentMap
     editable: EditableModel
 
@@ -74,13 +71,11 @@ def analyse_model(
         own = own_patches(head, scores['train'])
         own_parts = _parts_in_patches(push_set, own)
     names = part_names(push_set) if own_parts else None
-    agree = names is not None and names == part_names(test_set)
     scores['test'] = score_dataset(
         model,
         test_set,
         batch_size,
         'test',
-        located=HIGHEST if agree else 0,
         sample=sample['test'],
         keep_scores=fits_into_page(len(test_set), len(head.prototype_class), head.num_classes),
     )
@@ -95,7 +90,6 @@ def analyse_model(
             {j: list(compress(names or (), found)) for j, found in own_parts.items()},
             own,
         ),
-        part_agreement=_part_agreement(test_set, scores['test'], own_parts) if agree else None,
         latent_map=latent_map(head, scores),
         editable=editable_model(head, scores['test'], push_set),
     )
@@ -109,16 +103,3 @@ def _parts_in_patches(
         return {}
     parts = parts_of_images(push_set, (patch.image for patch in patches.values()))
     return {j: inside(parts[patch.image], patch.box) for j, patch in patches.items()}
-
-
-def _part_agreement(
-    test_set: ImageDataset, test: DatasetScores, own_parts: Mapping[int, np.ndarray]
-) -> PartAgreement:
-    """How well the boxes of each test image's highest-scoring prototypes agree with its parts."""
-    boxes = {
-        (image, j): test.patches[image, j].box
-        for image, prototypes in enumerate(test.highest.tolist())
-        for j in prototypes
-    }
-    parts = parts_of_images(test_set, range(len(test.labels)))
-    return part_agreement(boxes, list(parts.values()), own_parts)

@@ -8,9 +8,9 @@ from mmproto.analysis.checks import Check
 from mmproto.analysis.editable_model import EditableModel
 from mmproto.analysis.firing import fires_among
 from mmproto.analysis.latent_map import LatentMap
-from mmproto.analysis.part_agreement import PartAgreement
 from mmproto.analysis.prototype_statistics import PrototypeStatistics
 from mmproto.engine.push_record import PushRecord
+from mmproto.evaluation.figure import Figure
 from mmproto.explanation.image_explanation import ImageExplanation
 
 
@@ -29,7 +29,8 @@ class ModelReport:
         test_images: Index in the test set of every explained image, by its name.
         by_attribution: The explained images by another attribution, by their names; empty if none.
         pushes: Every push that left its record, in order.
-        part_agreement: How well boxes and parts agree, None where the data knows no parts.
+        figures: Whether the explanations are true, beside what chance gives.
+        figure_images: Of how many test images those are.
         latent_map: The map of the latent space.
         editable: What the page needs to follow edits of the model.
         checks: Which checks of the prototypes could be made.
@@ -48,7 +49,8 @@ class ModelReport:
     test_images: dict[str, int]
     by_attribution: dict[str, ImageExplanation]
     pushes: list[PushRecord]
-    part_agreement: PartAgreement | None
+    figures: list[Figure]
+    figure_images: int
     latent_map: LatentMap
     editable: EditableModel
     checks: list[Check]

@@ -24,7 +24,6 @@ def score_dataset(
     batch_size: int,
     split: str,
     k: int = NEAREST,
-    located: int = 0,
     pairs: Mapping[int, Collection[int]] | None = None,
     sample: Collection[int] = (),
     keep_scores: bool = False,
@@ -40,7 +39,6 @@ def score_dataset(
         batch_size: How many images go through at once.
         split: What the data set is called: 'train' or 'test'.
         k: How many nearest images of each prototype to find.
-        located: How many of each image's highest-scoring prototypes to locate, at most ten.
         pairs: Further prototypes to locate, by the index of the image.
         sample: Images of which to keep the patch that is nearest to a prototype of their class, or
             to any if their class has none.
@@ -72,7 +70,7 @@ def score_dataset(
             highest.append(ranked)
             contrasts.append(contrast(one.grey))
             greys[one.index] = one.grey
-            asked = {*ranked[:located].tolist(), *pairs.get(one.index, ())}
+            asked = {*pairs.get(one.index, ())}
             if one.index in sample:
                 winner = winning_prototype(one.scores, labels[one.index], prototype_class)
                 asked.add(winner)

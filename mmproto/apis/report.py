@@ -10,6 +10,7 @@ from mmproto.analysis.checks import checks_made
 from mmproto.analysis.example_images import example_images
 from mmproto.analysis.model_report import ModelReport
 from mmproto.analysis.push_history import push_records
+from mmproto.apis.explanation_figures import explanation_figures
 from mmproto.apis.image_reader import ImageReader
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.one_class import check_one_class
@@ -57,6 +58,7 @@ def analyse(
         other = copy(inferencer)
         other.attribution = attribution
         by_attribution = _explain(other, datasets['test'], [*correct, *mistakes], batch_size)
+    figures, figure_images = explanation_figures(model, datasets['test'], batch_size)
     return ModelReport(
         config=Path(config).name,
         checkpoint=Path(checkpoint).name,
@@ -68,7 +70,8 @@ def analyse(
         test_images={one.name: image for image, one in explained.items()},
         by_attribution={one.name: one for one in by_attribution.values()},
         pushes=push_records(Path(checkpoint).parent),
-        part_agreement=analysis.part_agreement,
+        figures=figures,
+        figure_images=figure_images,
         latent_map=analysis.latent_map,
         editable=analysis.editable,
         checks=checks_made(analysis.prototypes, bool((model.head.prototype_image >= 0).any())),

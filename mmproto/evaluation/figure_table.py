@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import mmengine
+import numpy as np
 
 from mmproto.evaluation.figure import Figure
 
@@ -39,6 +40,15 @@ def figures_in_words(figures: Sequence[Figure]) -> str:
 def number(value: float) -> str:
     """Say a figure; a dash where nothing could be measured."""
     return '-' if math.isnan(value) else f'{value:.3f}'
+
+
+def worst_prototypes(figure: Figure, count: int = 3) -> list[int]:
+    """Return the prototypes with the worst figures, the worst first."""
+    if figure.of_prototypes is None:
+        return []
+    values = figure.of_prototypes if figure.higher_is_better else -figure.of_prototypes
+    order = np.argsort(values, kind='stable')[: np.count_nonzero(~np.isnan(values))]
+    return order[:count].tolist()
 
 
 def write_figures(

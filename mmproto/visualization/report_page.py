@@ -15,6 +15,7 @@ from mmproto.analysis.image_patch import ImagePatch
 from mmproto.analysis.model_report import ModelReport
 from mmproto.analysis.prototype_statistics import PrototypeStatistics
 from mmproto.datasets.image_dataset import ImageDataset
+from mmproto.evaluation.figure_table import number, worst_prototypes
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.utils.files import whole_file
 from mmproto.visualization.edit_data import edit_data, edit_numbers
@@ -22,11 +23,7 @@ from mmproto.visualization.explanation_page import templates
 from mmproto.visualization.page_data import page_data
 from mmproto.visualization.patch_thumbnails import PATCH, patch_key, patch_thumbnails
 from mmproto.visualization.prototype_images import Gallery
-from mmproto.visualization.report_words import (
-    fires_in_words,
-    part_agreement_in_words,
-    percent,
-)
+from mmproto.visualization.report_words import fires_in_words, percent
 from mmproto.visualization.thumbnails import CHUNK, Thumbnails
 
 CROP, IMAGE, EXPLAINED = 96, 112, 360
@@ -71,7 +68,8 @@ def report_page(report: ModelReport, gallery: Gallery, datasets: Mapping[str, Im
     return templates().get_template('report.html.j2').render(
         report=report,
         names=names,
-        agreement=report.part_agreement and part_agreement_in_words(report.part_agreement),
+        number=number,
+        worst=worst_prototypes,
         doubtful=sum(one.doubtful for one in report.prototypes),
         hinted=sum(bool(one.concerns) and not one.doubtful for one in report.prototypes),
         concerns=prototypes_by_concern(report.prototypes),

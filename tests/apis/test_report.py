@@ -102,8 +102,10 @@ def test_every_prototype_is_told_of(report, inferencer):
             scores = [patch.score for patch in nearest]
             assert scores == sorted(scores, reverse=True)
     assert any(one.parts for one in report.prototypes)
-    assert report.part_agreement.images == 12
-    assert 0 <= report.part_agreement.on_same_part <= report.part_agreement.on_object <= 1
+    assert report.figure_images == 12
+    figures = {figure.name: figure.estimate for figure in report.figures}
+    assert {'points_explained', 'part_consistency', 'on_object', 'taken_from_outside'} <= {*figures}
+    assert all(0 <= estimate.value <= 1 for estimate in figures.values())
 
 
 def test_without_training_images_the_rest_is_told(inferencer, checkpoint, birds, report):
@@ -111,7 +113,6 @@ def test_without_training_images_the_rest_is_told(inferencer, checkpoint, birds,
     gone.config.push_dataloader.dataset.data_root = str(birds / 'gone')
     found = analyse(gone, str(CONFIG), checkpoint)
     assert (found.confusion_matrix == report.confusion_matrix).all()
-    assert found.part_agreement is None
     assert 'finds no training images' in found.origin
     assert 'finds no training images' not in report.origin
     for one, full in zip(found.prototypes, report.prototypes):
@@ -135,7 +136,6 @@ def test_the_images_of_another_push_tell_no_parts(inferencer, checkpoint, report
     assert 'does not give the images that the prototypes were pushed onto' in found.origin
     assert 'does not give' not in report.origin
     assert {one.parts for one in found.prototypes} == {None}
-    assert found.part_agreement is None
     other.model = copy.deepcopy(other.model)
     other.model.head.prototypes_are_patches.fill_(False)
     found = analyse(other, str(CONFIG), checkpoint)
@@ -167,7 +167,6 @@ def test_a_model_that_has_never_been_pushed(config, tmp_path):
     assert 'never been pushed' in found.warning
     assert 'does not give' not in found.origin
     assert found.pushes == []
-    assert found.part_agreement is None
     weights = inferencer.model.head.last_layer.weight.detach()
     for one in found.prototypes:
         assert one.label == -1
@@ -226,7 +225,6 @@ def test_images_without_parts_and_files(inferencer, checkpoint):
     assert FilelessDataset.built == 2  # the push and the test set, once each
     assert found.confusion_matrix.sum() == 15
     assert 'does not give the images that the prototypes were pushed onto' in found.origin
-    assert found.part_agreement is None
     assert {one.parts for one in found.prototypes} == {None}
     assert found.correct == found.mistakes == []
 

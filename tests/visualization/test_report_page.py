@@ -13,12 +13,12 @@ from mmpretrain.registry import DATASETS
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse
 from mmproto.engine.push_certificate import PushCertificate
+from mmproto.evaluation.figure_table import number, worst_prototypes
 from mmproto.visualization.prototype_images import NoImages
 from mmproto.visualization.report_page import (
     most_confused,
     write_report,
 )
-from mmproto.visualization.report_words import part_agreement_in_words
 from tests.browser import (
     CUT,
     FAINT,
@@ -153,7 +153,13 @@ def test_it_says_what_the_report_says(browser, written):
     assert [text.startswith('not checked') for text in checks] == [
         not check.checked for check in report.checks
     ]
-    assert part_agreement_in_words(report.part_agreement) in at(browser, 'main').text
+    rows = every(browser, '.figures tbody tr')
+    for row, figure in zip(rows, report.figures, strict=True):
+        assert row.text.startswith(figure.title)
+        assert number(figure.estimate.value) in row.text
+        assert all(f'{name} {number(value)}' in row.text for name, value in figure.chance.items())
+        links = [each.text for each in row.find_elements('css selector', 'td:last-child a')]
+        assert links == [str(j) for j in worst_prototypes(figure)]
     assert 'among the 5 most activated ones there' in at(browser, '#concerns').text
     open_all(browser, 60)
     cards = browser.execute_script(
@@ -290,7 +296,7 @@ def test_a_model_of_which_little_is_known(browser, written, datasets, tmp_path):
         correct=[],
         mistakes=[],
         pushes=[],
-        part_agreement=None,
+        figures=[],
         warning='Beware of <this>.',
     )
     write_report(bare, NoImages(), datasets, tmp_path / 'bare.html')
@@ -335,7 +341,7 @@ def test_the_command(birds, checkpoint, tmp_path):
     code, out, err = run('--out', tmp_path / 'new' / 'out')
     assert code == 0, err
     assert 'Accuracy ' in out
-    assert 'Of the ten highest-scoring prototypes' in out
+    assert 'Points explained ' in out
     assert f'The report is in {tmp_path}/new/out/report.html' in out
     page = (tmp_path / 'new' / 'out' / 'report.html').read_text()
     assert page.lstrip().startswith('<!doctype html>')
