@@ -26,7 +26,7 @@ def parse_args():
         nargs='+',
         choices=list(MEASURES),
         metavar='NAME',
-        help=f'what is measured (default all): {", ".join(MEASURES)}',
+        help=f'what is measured: {", ".join(MEASURES)} (default all but quantus)',
     )
     return parser.parse_args()
 

@@ -18,7 +18,7 @@ from mmproto.errors import InputError
 from mmproto.evaluation.explained_image import annotations, explained_images
 from mmproto.evaluation.figure import Figure, Measure
 from mmproto.evaluation.figure_table import write_figures
-from mmproto.evaluation.figures import MEASURES
+from mmproto.evaluation.figures import BY_DEFAULT, MEASURES
 from mmproto.evaluation.network_probe import NetworkProbe
 from mmproto.models import ProtoPNet, ProtoPNetHead
 
@@ -37,7 +37,7 @@ class ExplanationMetrics(BaseMetric):
     none. The result is the same for any number of processes. See docs/explanations.md.
 
     Args:
-        measures: Names of what is measured; all if None.
+        measures: Names of what is measured; all but 'quantus' if None.
         out_dir: A folder for ``explanations.json`` and ``explanations.md``, if any.
         collect_device: As for every metric of MMEngine.
         prefix: As for every metric of MMEngine.
@@ -59,7 +59,7 @@ class ExplanationMetrics(BaseMetric):
         for name in measures or ():
             if name not in MEASURES:
                 raise InputError(f'measures has {name!r}: choose among {sorted(MEASURES)}')
-        self.measures: list[Measure] = [MEASURES[name]() for name in measures or MEASURES]
+        self.measures: list[Measure] = [MEASURES[name]() for name in measures or BY_DEFAULT]
         self.out_dir = out_dir
         self.found: list[Figure] = []
         self.missing: list[str] = []
@@ -86,7 +86,7 @@ class ExplanationMetrics(BaseMetric):
         self.missing = [one.name for one in self.measures if not {one.needs} <= {'', *self.known}]
         self.asked = [one for one in self.measures if one.name not in self.missing]
         for measure in self.asked:
-            measure.begin(dataset)
+            measure.begin(model, dataset)
 
     def process(self, data_batch: Mapping, data_samples: Sequence[Mapping]) -> None:
         """Look at the images of a batch, and keep what was found.

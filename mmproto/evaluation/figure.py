@@ -8,6 +8,7 @@ import numpy as np
 
 from mmproto.evaluation.explained_image import ExplainedImage
 from mmproto.evaluation.network_probe import NetworkProbe
+from mmproto.models import ProtoPNet
 
 RESAMPLES = 1000
 CONFIDENCE = 95  # percent
@@ -65,8 +66,8 @@ class Measure:
     name: ClassVar[str]
     needs: ClassVar[str] = ''
 
-    def begin(self, dataset: Any) -> None:
-        """Hear whose images will come."""
+    def begin(self, model: ProtoPNet, dataset: Any) -> None:
+        """Hear of what model and of whose images it will be."""
 
     def look(self, images: Sequence[ExplainedImage], network: NetworkProbe) -> list[dict[str, Any]]:
         """Return what is to be kept of each image, small and without tensors."""

@@ -3,13 +3,16 @@
 from mmproto.evaluation.figure import Measure
 from mmproto.evaluation.figures.camera_change import CameraChange
 from mmproto.evaluation.figures.deletion import Deletion
+from mmproto.evaluation.figures.explanation_size import ExplanationSize
 from mmproto.evaluation.figures.interventions import PartInterventions
 from mmproto.evaluation.figures.on_object import OnObject
 from mmproto.evaluation.figures.outside_attack import OutsideAttack
 from mmproto.evaluation.figures.part_consistency import PartConsistency
 from mmproto.evaluation.figures.part_purity import PartPurity
 from mmproto.evaluation.figures.part_stability import PartStability
+from mmproto.evaluation.figures.perturbation import Perturbation
 from mmproto.evaluation.figures.points_explained import PointsExplained
+from mmproto.evaluation.figures.quantus import QuantusLocalisation
 
 # In the order in which a reader needs them.
 MEASURES: dict[str, type[Measure]] = {
@@ -24,7 +27,12 @@ MEASURES: dict[str, type[Measure]] = {
         OutsideAttack,
         CameraChange,
         PartInterventions,
+        Perturbation,
+        ExplanationSize,
+        QuantusLocalisation,
     )
 }
+# What needs no package of its own.
+BY_DEFAULT = [name for name in MEASURES if name != QuantusLocalisation.name]
 
-__all__ = ['MEASURES']
+__all__ = ['BY_DEFAULT', 'MEASURES']

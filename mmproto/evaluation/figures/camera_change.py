@@ -2,40 +2,53 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from mmproto.evaluation.explained_image import ExplainedImage
-from mmproto.evaluation.figure import Figure, Measure, Rows, mean_estimate
+from mmproto.evaluation.figure import Figure, Measure, Rows, mean_estimate, mean_of_prototypes
 from mmproto.evaluation.measures.camera_change import another_camera
+from mmproto.evaluation.measures.continuity import peak_shift, score_drop
 from mmproto.evaluation.network_probe import NetworkProbe
+from mmproto.evaluation.seen_pixels import change_seen
 
 
 class CameraChange(Measure):
-    """The accuracy on the same scenes by another camera.
+    """What stays of accuracy and explanation when the same scene comes by another camera.
 
-    See :func:`mmproto.evaluation.measures.camera_change.another_camera`.
+    QuanProto's continuity, for the prototypes that are shown, see
+    :func:`mmproto.evaluation.measures.camera_change.another_camera` and
+    :mod:`mmproto.evaluation.measures.continuity`.
     """
 
     name = 'camera'
 
     def look(self, images: Sequence[ExplainedImage], network: NetworkProbe) -> list[dict[str, Any]]:
-        """Keep of each image whether it is right before and after."""
+        """Keep of each image whether it is right before and after, and how its prototypes move."""
         preprocess = network.model.data_preprocessor
-        bgr = getattr(preprocess, 'to_rgb', False)  # which the preprocessor turns round
-        changed = [_changed(image, bgr) for image in images]
-        inputs = preprocess({'inputs': changed}, training=False)['inputs']
-        logits = network.outputs(inputs).logits
-        return [
-            dict(
-                right=image.predicted == image.label,
-                right_after=int(after.argmax()) == image.label,
+        changed = [_changed(image, preprocess) for image in images]
+        outputs = network.outputs(preprocess({'inputs': changed}, training=False)['inputs'])
+        rows = []
+        for image, features, scores, logits in zip(
+            images, outputs.feature_map, outputs.scores, outputs.logits
+        ):
+            before = np.array([image.maps[j] for j in image.shown])
+            after = network.similarity_maps(features)[image.shown].cpu().numpy()
+            old, new = image.scores[image.shown], scores.cpu().numpy()[image.shown]
+            rows.append(
+                dict(
+                    right=image.predicted == image.label,
+                    right_after=int(logits.argmax()) == image.label,
+                    prototypes=np.array(image.shown, int),
+                    shift=peak_shift(before.reshape(after.shape), after),
+                    drop=np.abs(score_drop(old, new)),
+                )
             )
-            for image, after in zip(images, logits)
-        ]
+        return rows
 
     def figures(self, rows: Rows, prototype_class: np.ndarray) -> list[Figure]:
-        """Return the accuracy after the change, beside that before."""
+        """Return the accuracy after the change, and how far places and scores move."""
+        shifts = [(row['prototypes'], row['shift']) for row in rows]
+        drops = [(row['prototypes'], row['drop']) for row in rows]
         return [
             Figure(
                 name='accuracy_of_another_camera',
@@ -45,17 +58,34 @@ class CameraChange(Measure):
                 meaning='What is left of the accuracy after a change of hue, contrast, noise, blur '
                 'and compression that changes no part: far less, tints decide and not parts. Where '
                 'colour is what tells classes, it may.',
-            )
+            ),
+            Figure(
+                name='place_by_another_camera',
+                title='Cells that a place moves by another camera',
+                estimate=mean_estimate([_mean(row['shift']) for row in rows]),
+                higher_is_better=False,
+                of_prototypes=mean_of_prototypes(shifts, len(prototype_class)),
+                meaning='How far the cell that scores most moves, in cells down and across. A '
+                'prototype that always marks the same cell does not move either.',
+            ),
+            Figure(
+                name='score_by_another_camera',
+                title='Change of a score by another camera',
+                estimate=mean_estimate([_mean(row['drop']) for row in rows]),
+                higher_is_better=False,
+                of_prototypes=mean_of_prototypes(drops, len(prototype_class)),
+                meaning='By what fraction of it a score rises or falls. Scores that never are near '
+                'zero change little.',
+            ),
         ]
 
 
-def _changed(image: ExplainedImage, bgr: bool) -> Tensor:
-    """Return the pixels (C, H, W) by another camera, in their own order of channels."""
-    pixels = image.pixels.permute(1, 2, 0).numpy()
-    colour = pixels.shape[2] == 3
-    seen = (pixels[..., ::-1] if bgr else pixels) if colour else pixels[..., 0]
-    changed = another_camera(np.ascontiguousarray(seen), np.random.default_rng(image.number))
-    if not colour:
-        return torch.from_numpy(changed.copy())[None]
-    changed = changed[..., ::-1] if bgr else changed
-    return torch.from_numpy(changed.copy()).permute(2, 0, 1)
+def _changed(image: ExplainedImage, preprocessor: Any) -> Tensor:
+    def change(seen: np.ndarray) -> np.ndarray:
+        return another_camera(seen, np.random.default_rng(image.number))
+
+    return change_seen(image.pixels, preprocessor, change)
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float('nan')

@@ -9,6 +9,7 @@ from mmproto.evaluation.explained_image import ExplainedImage
 from mmproto.evaluation.figure import Figure, Measure, Rows, mean_estimate, mean_of_prototypes
 from mmproto.evaluation.network_probe import NetworkProbe
 from mmproto.functional import Box
+from mmproto.models import ProtoPNet
 
 EPSILON, STEP, STEPS = 0.4, 0.01, 40  # in units of the normalised image
 BORDER = 10 / 224  # around the box, of the image's side
@@ -34,7 +35,7 @@ class OutsideAttack(Measure):
         self.images = images
         self.every = 1
 
-    def begin(self, dataset: Any) -> None:
+    def begin(self, model: ProtoPNet, dataset: Any) -> None:
         """Spread the attacks over the data set."""
         self.every = -(-len(dataset) // self.images)
 

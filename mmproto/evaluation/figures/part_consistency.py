@@ -1,20 +1,19 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from mmproto.evaluation.explained_image import ExplainedImage
-from mmproto.evaluation.figure import Estimate, Figure, Measure, Rows, interval
-from mmproto.evaluation.figures.part_peaks import SIZE, PartPairs, scaled_parts, upsampled_peaks
-from mmproto.evaluation.measures.part_consistency import (
-    HALF_SIZE,
-    best_part_rate,
-    consistency,
-    rates_by_prototype,
+from mmproto.evaluation.figure import Estimate, Figure, Measure, Rows
+from mmproto.evaluation.figures.part_peaks import (
+    SIZE,
+    PartPairs,
+    best_part_estimate,
+    scaled_parts,
+    upsampled_peaks,
 )
+from mmproto.evaluation.measures.part_consistency import HALF_SIZE, consistency
 from mmproto.evaluation.network_probe import NetworkProbe
-
-RESAMPLES = 200  # each counts all pairs anew
 
 
 class PartConsistency(Measure):
@@ -82,27 +81,21 @@ def _figure(
     name: str,
     title: str,
     meaning: str,
-    of_rates: Any = None,
+    of_rates: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ) -> Figure:
     """Return the mean over the prototypes of their best rates, or of a function of those."""
-    visible = pairs.visible
 
-    def of_prototypes(hit: np.ndarray, chosen: Any = slice(None)) -> np.ndarray:
-        rates = rates_by_prototype(hit[chosen], visible[chosen], pairs.prototype[chosen], count)
-        best = best_part_rate(rates)
-        return best if of_rates is None else of_rates(best)
+    def estimate(hit: np.ndarray) -> tuple[Estimate, np.ndarray]:
+        return best_part_estimate(
+            hit, pairs.visible, pairs.image, pairs.prototype, count, len(pairs.label), of_rates
+        )
 
-    def mean(hit: np.ndarray, chosen: Any = slice(None)) -> float:
-        known = of_prototypes(hit, chosen)
-        known = known[~np.isnan(known)]
-        return float(known.mean()) if len(known) else float('nan')
-
-    ends = interval(lambda drawn: mean(hits[''], pairs.drawn(drawn)), len(pairs.label), RESAMPLES)
+    ours, of_prototypes = estimate(hits[''])
     return Figure(
         name=name,
         title=title,
-        estimate=Estimate(mean(hits['']), *ends),
-        chance={rival: mean(hit) for rival, hit in hits.items() if rival},
-        of_prototypes=of_prototypes(hits['']),
+        estimate=ours,
+        chance={rival: estimate(hit)[0].value for rival, hit in hits.items() if rival},
+        of_prototypes=of_prototypes,
         meaning=meaning,
     )

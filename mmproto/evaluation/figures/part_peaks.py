@@ -1,14 +1,15 @@
 """Where prototypes point, beside the parts of the image, in the protocol of the part measures."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mmproto.evaluation.explained_image import ExplainedImage
-from mmproto.evaluation.figure import Rows
+from mmproto.evaluation.figure import Estimate, Rows, interval
 from mmproto.evaluation.measures.chance_maps import other_of_class
+from mmproto.evaluation.measures.part_consistency import best_part_rate, rates_by_prototype
 from mmproto.evaluation.measures.part_hits import boxes_around, inside, peaks
 from mmproto.explanation.high_activation import upsample
 
@@ -79,3 +80,52 @@ class PartPairs:
         """Return the pairs of images drawn with replacement, each as often as its image."""
         times = np.bincount(images, minlength=len(self.label))
         return np.repeat(np.arange(len(self.image)), times[self.image])
+
+
+def best_part_estimate(
+    hit: np.ndarray,
+    visible: np.ndarray,
+    image: np.ndarray,
+    prototype: np.ndarray,
+    count: int,
+    images: int,
+    of_rates: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> tuple[Estimate, np.ndarray]:
+    """Average over the prototypes how often each hits the part that it hits most.
+
+    The interval is that of the part which is best on all images: were it chosen anew among the
+    images drawn, the greatest of several rates would always be too great.
+
+    Args:
+        hit: Which parts each of M pairs hits, bool (M, num_parts).
+        visible: Which are visible, bool (M, num_parts).
+        image: Image of each pair (M,).
+        prototype: Prototype of each pair (M,).
+        count: How many prototypes there are.
+        images: How many images there are.
+        of_rates: What is averaged in place of the rates (P,).
+
+    Returns:
+        The mean, and what it is the mean of, for each prototype (P,), NaN where nothing is known.
+    """
+    rates = rates_by_prototype(hit, visible, prototype, count)
+    of_prototypes = of_rates(best_part_rate(rates))
+    best = np.where(np.isnan(rates), -1, rates).argmax(axis=1)[prototype]
+    pairs = np.arange(len(prototype))
+    counted = visible[pairs, best].astype(float)
+    hits = (hit & visible)[pairs, best].astype(float)
+
+    def mean(drawn: np.ndarray) -> float:
+        times = np.bincount(drawn, minlength=images)[image]
+        sums = np.bincount(prototype, hits * times, count)
+        numbers = np.bincount(prototype, counted * times, count)
+        found = np.divide(sums, numbers, out=np.full(count, np.nan), where=numbers > 0)
+        return known_mean(of_rates(found))
+
+    return Estimate(known_mean(of_prototypes), *interval(mean, images)), of_prototypes
+
+
+def known_mean(values: np.ndarray) -> float:
+    """Return the mean of what is not NaN, NaN if all is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float('nan')

@@ -4,14 +4,13 @@ from typing import Any
 import numpy as np
 
 from mmproto.evaluation.explained_image import ExplainedImage
-from mmproto.evaluation.figure import Estimate, Figure, Measure, Rows, interval
-from mmproto.evaluation.figures.part_peaks import SIDE, scaled_parts
+from mmproto.evaluation.figure import Estimate, Figure, Measure, Rows
+from mmproto.evaluation.figures.part_peaks import SIDE, best_part_estimate, scaled_parts
 from mmproto.evaluation.measures.chance_maps import other_of_class
 from mmproto.evaluation.measures.part_hits import inside
-from mmproto.evaluation.measures.part_purity import part_purity, patch_boxes, top_images
+from mmproto.evaluation.measures.part_purity import merge_sides, patch_boxes, top_images
 from mmproto.evaluation.network_probe import NetworkProbe
-
-RESAMPLES = 200  # each ranks all images anew
+from mmproto.models import ProtoPNet
 
 
 class PartPurity(Measure):
@@ -26,7 +25,7 @@ class PartPurity(Measure):
     name = 'purity'
     needs = 'parts'
 
-    def begin(self, dataset: Any) -> None:
+    def begin(self, model: ProtoPNet, dataset: Any) -> None:
         """Note the names of the parts."""
         self.part_names = dataset.metainfo['part_names']
 
@@ -51,30 +50,29 @@ class PartPurity(Measure):
         grid = rows[0]['grid']
         middle = np.broadcast_to((np.array(grid) - 1) // 2, cells.shape)
 
-        def purity(places: np.ndarray, drawn: Any = slice(None)) -> np.ndarray:
-            image, prototype = top_images(scores[drawn])
-            found = parts[drawn][image]
-            hit = inside(found, patch_boxes(places[drawn][image, prototype], grid, SIDE))
-            visible = ~np.isnan(found).any(axis=-1)
-            return part_purity(hit, visible, prototype, len(prototype_class), self.part_names)
+        image, prototype = top_images(scores)
+        found = parts[image]
+        visible = merge_sides(~np.isnan(found).any(axis=-1), self.part_names)
 
-        ends = interval(lambda drawn: _mean(purity(cells, drawn)), len(rows), RESAMPLES)
+        def purity(places: np.ndarray) -> tuple[Estimate, np.ndarray]:
+            boxes = patch_boxes(places[image, prototype], grid, SIDE)
+            hit = merge_sides(inside(found, boxes), self.part_names)
+            count = len(prototype_class)
+            return best_part_estimate(hit, visible, image, prototype, count, len(rows))
+
+        estimate, of_prototypes = purity(cells)
         return [
             Figure(
                 name='part_purity',
                 title='Part purity of the ten nearest patches',
-                estimate=Estimate(_mean(purity(cells)), *ends),
+                estimate=estimate,
                 chance={
-                    'another image': _mean(purity(cells[other])),
-                    'the middle': _mean(purity(middle)),
+                    'another image': purity(cells[other])[0].value,
+                    'the middle': purity(middle)[0].value,
                 },
-                of_prototypes=purity(cells),
+                of_prototypes=of_prototypes,
                 meaning='Of the ten images where a prototype scores most, the share whose patch '
                 'of 32 of 224 pixels holds its most frequent part. A part seen once counts as '
                 'pure, and a patch between two parts holds none.',
             )
         ]
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(np.nanmean(values)) if not np.isnan(values).all() else float('nan')

@@ -41,7 +41,7 @@ def test_what_is_taken_is_the_share_of_the_highest_score():
     network = small_network()
     images = explained(network)
     measure = OutsideAttack()
-    measure.begin(range(5))
+    measure.begin(network.model, range(5))
     found = measure.look(images, network)
     taken, accuracy = measure.figures(rows_of(images, found), classes(network))
     assert 0 < taken.estimate.value < 1
@@ -56,6 +56,6 @@ def test_attacks_are_spread_over_the_data():
     network = small_network()
     images = explained(network, count=7)
     measure = OutsideAttack(images=3)
-    measure.begin(range(7))
+    measure.begin(network.model, range(7))
     found = measure.look(images, network)
     assert [bool(row) for row in found] == [True, False, False, True, False, False, True]

@@ -1,0 +1,56 @@
+"""The object, sizes and perturbations, where the right figures are known by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mmproto.evaluation.figures.explanation_size import ExplanationSize
+from mmproto.evaluation.figures.on_object import OnObject
+from mmproto.evaluation.figures.perturbation import Perturbation
+from tests.evaluation.figures.images import classes, explained, rows_of, small_network
+
+
+def test_maps_on_and_off_the_object():
+    network = small_network()
+    mask = np.zeros((16, 16), bool)
+    mask[:, :8] = True
+    images = [replace(image, mask=mask) for image in explained(network, count=6)]
+    left, right = np.zeros((8, 8), np.float32), np.zeros((8, 8), np.float32)
+    left[2:5, 0:3], right[2:5, 5:8] = 1, 1
+    for where, share in ((left, 1), (right, 0)):
+        changed = [replace(one, maps=dict.fromkeys(one.maps, where)) for one in images]
+        rows = rows_of(changed, OnObject().look(changed, network))
+        (figure,) = OnObject().figures(rows, classes(network))
+        assert figure.estimate.value == share
+        assert figure.chance['its share of the image'] == 0.5
+    nothing = [replace(one, mask=np.zeros((16, 16), bool)) for one in images]
+    rows = rows_of(nothing, OnObject().look(nothing, network))
+    (figure,) = OnObject().figures(rows, classes(network))
+    assert np.isnan(figure.estimate.value)
+
+
+def test_sizes_are_counted():
+    network = small_network()
+    head = network.model.head
+    head.last_layer.weight.data[:] = 0
+    head.last_layer.weight.data[0, :2] = 1
+    head.last_layer.weight.data[1, 2] = 0.5
+    head.prototype_vectors.data[1] = head.prototype_vectors.data[0]
+    measure = ExplanationSize()
+    measure.begin(network.model, None)
+    images = explained(network)
+    rows = rows_of(images, measure.look(images, network))
+    figures = {one.name: one.estimate.value for one in measure.figures(rows, classes(network))}
+    assert figures['prototypes_used'] == 3
+    assert figures['last_layer_sparsity'] == pytest.approx(1 - 3 / 18)
+    assert figures['duplicates'] == 1
+
+
+def test_what_is_outside_of_the_field_of_a_cell_takes_nothing_of_it():
+    network = small_network()
+    images = explained(network, count=4)
+    rows = rows_of(images, Perturbation().look(images, network))
+    assert all(len(row['drops']) == 1 for row in rows)
+    (figure,) = Perturbation().figures(rows, classes(network))
+    assert abs(figure.estimate.value) > abs(figure.chance['outside of it'])
