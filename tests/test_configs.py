@@ -146,15 +146,20 @@ def test_a_baseline_sees_what_its_network_sees(name):
         assert baseline[key] == network[key]
 
 
-def test_the_demo_with_cosine_similarity_is_the_demo_but_for_similarity_and_loss():
-    demo, cosine = (load(f'protopnet/resnet10t_birds{name}.py') for name in ('', '_cosine'))
-    head = MODELS.build(cosine.model).head
+def test_the_demo_compares_angles_and_the_paper_distances():
+    demo, paper = (load(f'protopnet/resnet10t{name}birds.py') for name in ('_', '_paper_'))
+    head = MODELS.build(demo.model).head
     assert isinstance(head.similarity, CosineSimilarity)
     weights = {name: term.weight for name, term in head.loss_module.terms.items()}
     assert weights == dict(cls=1, cluster=8, separation=0.8, l1=1e-4)
-    assert (cosine.model.head.pop('similarity'), demo.model.head.pop('similarity')) == (
-        'cosine',
-        'log',
-    )
-    del cosine.model.head.loss, demo.model.head.loss
-    assert cosine.to_dict() == demo.to_dict()
+    del demo.model.head.loss
+    assert demo.model.head.pop('similarity') == 'cosine'
+    assert paper.model.head.pop('similarity') == 'log'
+    assert {**paper.model.to_dict(), 'head': None} == {**demo.model.to_dict(), 'head': None}
+    stages = paper.optim_wrapper.stages
+    assert stages.last_layer.last_layer.lr == 1e-4  # trained, not solved
+    steps = [
+        [step.type for step in cfg.train_dataloader.dataset.dataset.pipeline]
+        for cfg in (demo, paper)
+    ]
+    assert [step for step in steps[0] if step != 'ColorJitter'] == steps[1]

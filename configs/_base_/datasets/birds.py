@@ -9,6 +9,10 @@ data_preprocessor = dict(num_classes=12)
 
 train_pipeline = _base_.train_pipeline
 train_pipeline[-2]['scale'] = image_scale(scale)
+# So that parts decide and not their tints: see docs/explanations.md.
+train_pipeline.insert(
+    -1, dict(type='ColorJitter', brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1)
+)
 test_pipeline = _base_.test_pipeline
 test_pipeline[-2]['scale'] = image_scale(scale)
 
