@@ -29,7 +29,7 @@ class OutsideAttack(Measure):
             much as 121 forward passes.
     """
 
-    name = 'outside_attack'
+    name = 'outside'
 
     def __init__(self, images: int = 120) -> None:
         self.images = images

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mmproto.evaluation.figure_table import worst_prototypes
 from mmproto.evaluation.figures.part_consistency import PartConsistency
 from mmproto.evaluation.figures.part_peaks import upsampled_peaks
 from mmproto.evaluation.figures.part_purity import PartPurity
@@ -102,6 +103,36 @@ def test_a_perfect_map_is_consistent_pure_and_stable():
     assert mean.chance['another image'] < 1
     (stable,) = PartStability().figures(rows, classes)
     assert stable.estimate.value == 1
+
+
+def test_planted_defects_come_out_worst():
+    """Prototype 1 looks at the background, 2 moves with the noise; the others at a part each."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for _ in range(40):
+        parts = np.stack([rng.uniform(30, 60, 5), np.linspace(20, 200, 5)], axis=1)
+        places = parts.round().astype(int)
+        places[1] = 200, rng.integers(220)  # far below the parts
+        noisy = []
+        for _ in range(SEEDS):
+            moved = places.copy()
+            moved[2] = rng.integers(0, 224, 2)
+            noisy.append(moved)
+        rows.append(
+            dict(
+                label=0, parts=parts, prototypes=np.arange(5), peaks=places, cells=places // 32,
+                grid=(7, 7), noisy=noisy, holds=[True] * SEEDS, scores=rng.random(5),
+            )
+        )  # fmt: skip
+    classes = np.zeros(5, int)
+    for figure in PartConsistency().figures(rows, classes):
+        assert worst_prototypes(figure)[0] == 1
+    (figure,) = PartStability().figures(rows, classes)
+    assert worst_prototypes(figure)[0] == 2
+    measure = PartPurity()
+    measure.part_names = list('abcde')
+    (figure,) = measure.figures(rows, classes)
+    assert worst_prototypes(figure)[0] == 1
 
 
 def test_prototypes_without_a_class_have_no_figure():
