@@ -104,7 +104,7 @@ def rank_drop(
 
 
 def _peak(maps: np.ndarray) -> tuple[np.ndarray, ...]:
-    flat = maps.reshape(*maps.shape[:-2], -1)
+    flat = maps.reshape(*maps.shape[:-2], maps.shape[-2] * maps.shape[-1])  # of no map too
     return np.unravel_index(flat.argmax(axis=-1), maps.shape[-2:])
 
 
