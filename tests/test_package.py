@@ -161,7 +161,7 @@ def undeclared(packages, declared):
 
 def test_every_imported_package_is_declared(requirements):
     declared = set().union(
-        *(requirements[extra] for extra in ('', 'lite', 'dicom', 'explain', 'export'))
+        *(requirements[extra] for extra in ('', 'lite', 'dicom', 'explain', 'export', 'measures'))
     )
     assert undeclared(imported_packages('mmproto', 'tools', 'configs'), declared) == set()
     declared |= requirements['notebook'] | requirements['test']

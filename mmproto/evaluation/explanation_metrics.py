@@ -169,9 +169,7 @@ class ExplanationMetrics(BaseMetric):
             )
             for measure in self.measures:
                 if measure.name in self.missing:
-                    logger.info(
-                        f'{measure.name}: not measured, the data has no {measure.needs}'
-                    )
+                    logger.info(f'{measure.name}: not measured, the data has no {measure.needs}')
             if self.out_dir is not None:
                 write_figures(self.found, self.missing, size, self.passes, Path(self.out_dir))
         return metrics
