@@ -65,6 +65,11 @@ class ExplainedImage:
         """Height and width of the network's input."""
         return self.input.shape[-2], self.input.shape[-1]
 
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Height and width of the similarity maps."""
+        return self.maps[self.highest].shape
+
     def activation(self, prototype: int) -> np.ndarray:
         """Return a similarity map, upsampled to the network's input (H, W)."""
         return upsample(self.maps[prototype], self.size)

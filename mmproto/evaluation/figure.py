@@ -120,3 +120,9 @@ def mean_of_prototypes(pairs: Sequence[tuple[np.ndarray, np.ndarray]], count: in
     sums = np.bincount(prototypes[known], values[known], count)
     times = np.bincount(prototypes[known], minlength=count)
     return np.divide(sums, times, out=np.full(count, np.nan), where=times > 0)
+
+
+def known_mean(values: np.ndarray) -> float:
+    """Return the mean of what is not NaN, NaN if all is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float('nan')

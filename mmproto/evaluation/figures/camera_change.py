@@ -5,11 +5,18 @@ import numpy as np
 from torch import Tensor
 
 from mmproto.evaluation.explained_image import ExplainedImage
-from mmproto.evaluation.figure import Figure, Measure, Rows, mean_estimate, mean_of_prototypes
+from mmproto.evaluation.figure import (
+    Figure,
+    Measure,
+    Rows,
+    known_mean,
+    mean_estimate,
+    mean_of_prototypes,
+)
 from mmproto.evaluation.measures.camera_change import another_camera
 from mmproto.evaluation.measures.continuity import peak_shift, score_drop
 from mmproto.evaluation.network_probe import NetworkProbe
-from mmproto.evaluation.seen_pixels import change_seen
+from mmproto.evaluation.seen_pixels import as_given, as_seen
 
 
 class CameraChange(Measure):
@@ -62,7 +69,7 @@ class CameraChange(Measure):
             Figure(
                 name='place_by_another_camera',
                 title='Cells that a place moves by another camera',
-                estimate=mean_estimate([_mean(row['shift']) for row in rows]),
+                estimate=mean_estimate([known_mean(row['shift']) for row in rows]),
                 higher_is_better=False,
                 of_prototypes=mean_of_prototypes(shifts, len(prototype_class)),
                 meaning='How far the cell that scores most moves, in cells down and across. A '
@@ -71,7 +78,7 @@ class CameraChange(Measure):
             Figure(
                 name='score_by_another_camera',
                 title='Change of a score by another camera',
-                estimate=mean_estimate([_mean(row['drop']) for row in rows]),
+                estimate=mean_estimate([known_mean(row['drop']) for row in rows]),
                 higher_is_better=False,
                 of_prototypes=mean_of_prototypes(drops, len(prototype_class)),
                 meaning='By what fraction of it a score rises or falls. Scores that never are near '
@@ -81,11 +88,5 @@ class CameraChange(Measure):
 
 
 def _changed(image: ExplainedImage, preprocessor: Any) -> Tensor:
-    def change(seen: np.ndarray) -> np.ndarray:
-        return another_camera(seen, np.random.default_rng(image.number))
-
-    return change_seen(image.pixels, preprocessor, change)
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else float('nan')
+    seen = as_seen(image.pixels, preprocessor)
+    return as_given(another_camera(seen, np.random.default_rng(image.number)), preprocessor)

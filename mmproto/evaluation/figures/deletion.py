@@ -6,7 +6,14 @@ import torch
 
 from mmproto.evaluation.deletion_test import marked_pixels, mean_colour, random_box
 from mmproto.evaluation.explained_image import ExplainedImage
-from mmproto.evaluation.figure import Figure, Measure, Rows, mean_estimate, mean_of_prototypes
+from mmproto.evaluation.figure import (
+    Figure,
+    Measure,
+    Rows,
+    known_mean,
+    mean_estimate,
+    mean_of_prototypes,
+)
 from mmproto.evaluation.network_probe import NetworkProbe
 
 COVERED = 0.05  # of the image: what the paper's boxes are drawn around
@@ -49,8 +56,8 @@ class Deletion(Measure):
 
     def figures(self, rows: Rows, prototype_class: np.ndarray) -> list[Figure]:
         """Return the mean drop, beside that of random places."""
-        marked = [row['drops'][:, 0].mean() if len(row['drops']) else np.nan for row in rows]
-        chance = [row['drops'][:, 1].mean() if len(row['drops']) else np.nan for row in rows]
+        marked = [known_mean(row['drops'][:, 0]) for row in rows]
+        chance = [known_mean(row['drops'][:, 1]) for row in rows]
         pairs = [(row['prototypes'], row['drops'][:, 0]) for row in rows]
         return [
             Figure(

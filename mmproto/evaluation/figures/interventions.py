@@ -5,7 +5,14 @@ import numpy as np
 from torch import Tensor
 
 from mmproto.evaluation.explained_image import ExplainedImage
-from mmproto.evaluation.figure import Figure, Measure, Rows, mean_estimate, mean_of_prototypes
+from mmproto.evaluation.figure import (
+    Figure,
+    Measure,
+    Rows,
+    known_mean,
+    mean_estimate,
+    mean_of_prototypes,
+)
 from mmproto.evaluation.measures.funnybirds import background_independence, single_deletion
 from mmproto.evaluation.measures.part_areas import (
     cell_boxes,
@@ -60,7 +67,7 @@ class PartInterventions(Measure):
         parts = len(image.changed.without) if image.changed else 0
         mask = image.changed.part_mask[None] if image.changed else np.empty((1, *image.size))
         boxes = np.array([[image.box(head, j) for j in own]]).reshape(1, len(own), 4)
-        grid = next(iter(image.maps.values())).shape
+        grid = image.grid
         cells = cell_boxes(image.locations[own][None], grid, image.size)
         areas = part_areas(mask, boxes, parts)
         before, changed = image.scores[own][None], scores[:-1, own]
@@ -123,13 +130,8 @@ def _fidelity(
     return Figure(
         name=name,
         title=title,
-        estimate=mean_estimate([_mean(value) for value in values]),
-        chance={'any part': mean_estimate([_mean(row[key][1]) for row in rows]).value},
+        estimate=mean_estimate([known_mean(value) for value in values]),
+        chance={'any part': mean_estimate([known_mean(row[key][1]) for row in rows]).value},
         of_prototypes=mean_of_prototypes(pairs, len(prototype_class)),
         meaning=meaning,
     )
-
-
-def _mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float('nan')

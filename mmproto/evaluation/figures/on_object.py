@@ -4,7 +4,14 @@ from typing import Any
 import numpy as np
 
 from mmproto.evaluation.explained_image import ExplainedImage
-from mmproto.evaluation.figure import Figure, Measure, Rows, mean_estimate, mean_of_prototypes
+from mmproto.evaluation.figure import (
+    Figure,
+    Measure,
+    Rows,
+    known_mean,
+    mean_estimate,
+    mean_of_prototypes,
+)
 from mmproto.evaluation.measures.chance_maps import centre_map
 from mmproto.evaluation.measures.on_object import mask_relevance, object_share
 from mmproto.evaluation.network_probe import NetworkProbe
@@ -26,7 +33,7 @@ class OnObject(Measure):
         rows = []
         for image in images:
             mask = np.asarray(image.mask)
-            grid = image.maps[image.highest].shape
+            grid = image.grid
             middle = upsample(centre_map(grid).astype(np.float32), image.size)
             marked = np.stack([middle, *(image.activation(j) for j in image.shown)])
             shares = mask_relevance(marked, mask)
@@ -42,7 +49,7 @@ class OnObject(Measure):
 
     def figures(self, rows: Rows, prototype_class: np.ndarray) -> list[Figure]:
         """Return the mean share on the object, beside what the object covers and the middle."""
-        shares = [row['on_object'].mean() if len(row['on_object']) else np.nan for row in rows]
+        shares = [known_mean(row['on_object']) for row in rows]
         pairs = [(row['prototypes'], row['on_object']) for row in rows]
         return [
             Figure(

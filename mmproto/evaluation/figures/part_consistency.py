@@ -34,7 +34,7 @@ class PartConsistency(Measure):
                 prototypes=np.array(image.own, int),
                 peaks=upsampled_peaks([image.maps[j] for j in image.own]),
                 cells=image.locations[image.own].reshape(-1, 2),
-                grid=next(iter(image.maps.values())).shape,
+                grid=image.grid,
             )
             for image in images
         ]

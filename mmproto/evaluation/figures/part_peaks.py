@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmproto.evaluation.explained_image import ExplainedImage
-from mmproto.evaluation.figure import Estimate, Rows, interval
+from mmproto.evaluation.figure import Estimate, Rows, interval, known_mean
 from mmproto.evaluation.measures.chance_maps import other_of_class
 from mmproto.evaluation.measures.part_consistency import best_part_rate, rates_by_prototype
 from mmproto.evaluation.measures.part_hits import boxes_around, inside, peaks
@@ -123,9 +123,3 @@ def best_part_estimate(
         return known_mean(of_rates(found))
 
     return Estimate(known_mean(of_prototypes), *interval(mean, images)), of_prototypes
-
-
-def known_mean(values: np.ndarray) -> float:
-    """Return the mean of what is not NaN, NaN if all is."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float('nan')

@@ -36,7 +36,7 @@ class PartPurity(Measure):
                 parts=scaled_parts(image),
                 scores=image.scores,
                 cells=image.locations.astype(np.int16),
-                grid=next(iter(image.maps.values())).shape,
+                grid=image.grid,
             )
             for image in images
         ]

@@ -11,7 +11,7 @@ from mmproto.evaluation.measures.on_object import best_cell
 from mmproto.evaluation.measures.perturbation import blend, perturbations, relative_drop
 from mmproto.evaluation.measures.unit_range import unit_range
 from mmproto.evaluation.network_probe import NetworkProbe
-from mmproto.evaluation.seen_pixels import change_seen
+from mmproto.evaluation.seen_pixels import as_given, as_seen
 
 
 class Perturbation(Measure):
@@ -66,15 +66,10 @@ class Perturbation(Measure):
 
 def _perturbed(image: ExplainedImage, preprocessor: Any, share: np.ndarray) -> list[Tensor]:
     """Return the image perturbed in every way inside of a map, and then outside."""
-
-    def change(name: str, where: np.ndarray) -> Tensor:
-        return change_seen(
-            image.pixels,
-            preprocessor,
-            lambda seen: blend(perturbations(seen, share)[name], seen, where),
-        )
-
-    return [change(name, where) for where in (share, 1 - share) for name in NAMES]
-
-
-NAMES = (*perturbations(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8))),)
+    seen = as_seen(image.pixels, preprocessor)
+    perturbed = perturbations(seen, share).values()
+    return [
+        as_given(blend(one, seen, where), preprocessor)
+        for where in (share, 1 - share)
+        for one in perturbed
+    ]
