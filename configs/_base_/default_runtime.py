@@ -7,7 +7,7 @@ default_hooks = dict(
     param_scheduler=dict(type='StagedParamSchedulerHook'),
     # The best checkpoint is one whose prototypes are training patches.
     checkpoint=dict(type='PushedCheckpointHook', interval=1, max_keep_ckpts=3, save_best='auto'),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
+    sampler_seed=dict(type='EpochSeedHook'),
     visualization=dict(type='VisualizationHook', enable=False),
 )
 custom_hooks = [
