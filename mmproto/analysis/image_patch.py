@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mmproto.explanation.high_activation import find_box, upsample
+from mmproto.explanation.high_activation import cell_centre, find_box, upsample
 from mmproto.functional import Box
 from mmproto.models import ProtoPNetHead
 
@@ -52,7 +52,7 @@ class ImagePatch:
 
 @dataclass(frozen=True)
 class LocatedMap:
-    """A prototype's similarity map of an image, which peaks at the patch.
+    """A prototype's similarity map of an image, which is greatest at the patch.
 
     It is kept in place of an :class:`ImagePatch` until it is known that one is needed: the box
     takes longer to find than all the rest.
@@ -71,7 +71,8 @@ class LocatedMap:
 
     def to_patch(self, head: ProtoPNetHead, split: str, image: int, label: int) -> ImagePatch:
         """Find the box, and say what image the patch is of."""
-        box = find_box(head, upsample(self.similarity_map, self.input_size))
+        point = cell_centre(self.location, self.similarity_map.shape, self.input_size)
+        box = find_box(head, upsample(self.similarity_map, self.input_size), point)
         place = place_in(self.location, self.similarity_map.shape)
         return ImagePatch(
             split, image, label, self.score, self.location, box, self.input_size, place

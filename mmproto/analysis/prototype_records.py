@@ -7,7 +7,7 @@ import numpy as np
 
 from mmproto.datasets.checks import class_name
 from mmproto.datasets.image_dataset import ImageDataset
-from mmproto.explanation.high_activation import find_box, upsample
+from mmproto.explanation.high_activation import cell_centre, find_box, upsample
 from mmproto.functional import Box, NearestPatch
 from mmproto.models import ProtoPNet, ProtoPNetHead
 from mmproto.models.backbones.receptive_field import backbone_receptive_field
@@ -68,12 +68,14 @@ def prototype_records(
     size = tuple(dataset[images[0]]['inputs'].shape[-2:])
     paths = {index: dataset.get_data_info(index).get('img_path') for index in set(images)}
 
-    def box_of(activation_map: np.ndarray) -> Box:
-        return find_box(head, upsample(activation_map, size))
+    def box_of(activation_map: np.ndarray, location: list[int]) -> Box:
+        point = cell_centre(location, activation_map.shape, size)
+        return find_box(head, upsample(activation_map, size), point)
 
+    locations = head.prototype_location.tolist()
     with ThreadPoolExecutor() as pool:
-        boxes = pool.map(box_of, maps)
-    places = zip(head.prototype_location.tolist(), head.prototype_distance.tolist(), boxes)
+        boxes = pool.map(box_of, maps, locations)
+    places = zip(locations, head.prototype_distance.tolist(), boxes)
     return [
         PrototypeRecord(
             prototype=number,

@@ -16,7 +16,7 @@ from mmproto.utils.files import check_out_file, whole_file
 KINDS = ('.csv', '.json')
 COLUMNS = (
     'image', 'predicted_class', 'prototype', 'name', 'class_index', 'class', 'score', 'weight',
-    'points', 'top', 'bottom', 'left', 'right',
+    'points', 'row', 'column', 'top', 'bottom', 'left', 'right',
 )  # fmt: skip
 
 
@@ -35,8 +35,9 @@ def prototype_rows(
     Yields:
         For each image a row of ``COLUMNS`` for each prototype: the image's file or name, the
         prototype's own name and class (None if it has none), its score, the weight of the score in
-        the logit of the predicted class and the points they make, which sum to that logit; and
-        its box in pixels of the original image, ends exclusive.
+        the logit of the predicted class and the points they make, which sum to that logit; row
+        and column of the cell that scored; and its box in pixels of the original image, ends
+        exclusive.
 
     Raises:
         InputError: For what is no image, before an image goes through the network.
@@ -50,7 +51,8 @@ def prototype_rows(
                 values = (
                     one.path or one.name, classes[label], match.prototype, match.name or None,
                     of_class, classes[of_class] if of_class >= 0 else None, match.score,
-                    match.weight, match.points, *one.geometry.to_original(match.box),
+                    match.weight, match.points, *match.location,
+                    *one.geometry.to_original(match.box),
                 )  # fmt: skip
                 yield dict(zip(COLUMNS, values))
 

@@ -11,7 +11,7 @@ from mmproto.datasets.annotated_parts import part_names, parts_in_input
 from mmproto.datasets.interventions import Interventions, has_interventions, interventions
 from mmproto.datasets.object_masks import has_masks, mask_in_input
 from mmproto.evaluation.network_probe import NetworkProbe
-from mmproto.explanation.high_activation import find_box, upsample
+from mmproto.explanation.high_activation import cell_centre, find_box, upsample
 from mmproto.functional import Box
 
 
@@ -76,7 +76,8 @@ class ExplainedImage:
 
     def box(self, head: Any, prototype: int) -> Box:
         """Return the box that an explanation shows of a prototype."""
-        return find_box(head, self.activation(prototype))
+        point = cell_centre(self.locations[prototype], self.grid, self.size)
+        return find_box(head, self.activation(prototype), point)
 
 
 def annotations(dataset: Any) -> set[str]:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from mmproto.errors import InputError
-from mmproto.explanation.high_activation import upsample
+from mmproto.explanation.high_activation import cell_centre, find_box, upsample
 from mmproto.explanation.prototype_maps import PrototypeMaps
-from mmproto.functional import ReceptiveField
+from mmproto.functional import Box, ReceptiveField
 from mmproto.models import ProtoPNet
 from mmproto.models.backbones.receptive_field import backbone_receptive_field
 from mmproto.utils.extras import need
@@ -110,6 +110,39 @@ ATTRIBUTIONS: dict[str, Attribution] = dict(
     receptive_field=receptive_field,
 )
 NEED_CAPTUM = {'integrated_gradients', 'smooth_grad'}
+
+
+def attribute(
+    name: str, model: ProtoPNet, image: Tensor, maps: PrototypeMaps
+) -> list[tuple[np.ndarray, Box]]:
+    """Find the pixels that matter to the scores of some prototypes.
+
+    The box of a similarity map is around the cell that scored, wherever the upsampled map is
+    highest; that of another map around its highest pixel, as what makes a cell what it is need not
+    lie on it.
+
+    Args:
+        name: Name of the attribution.
+        model: The classifier, in eval mode.
+        image: A normalised image (C, H, W).
+        maps: Where the prototypes are found in it.
+
+    Returns:
+        Of each prototype the map (H, W), fp32, and the box.
+
+    Raises:
+        InputError: If the attribution is unknown, or not for this model.
+    """
+    attribution = find_attribution(name)
+    found = []
+    for activation, location, scores in zip(
+        attribution(model, image, maps), maps.locations.tolist(), maps.scores
+    ):
+        point = np.unravel_index(activation.argmax(), activation.shape)
+        if attribution is upsampling:
+            point = cell_centre(location, scores.shape, activation.shape)
+        found.append((activation, find_box(model.head, activation, point)))
+    return found
 
 
 def find_attribution(name: str) -> Attribution:

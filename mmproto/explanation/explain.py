@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmproto.explanation.attribution import find_attribution
-from mmproto.explanation.high_activation import find_box
+from mmproto.explanation.attribution import attribute
 from mmproto.explanation.prediction_explanation import ClassExplanation, PredictionExplanation
 from mmproto.explanation.prototype_maps import prototype_maps
 from mmproto.explanation.prototype_match import PrototypeMatch
+from mmproto.functional import cells_box
 from mmproto.models import ProtoPNet
 from mmproto.models.outputs import HeadOutputs
 
@@ -155,17 +155,23 @@ def _match(
 def _places(
     model: ProtoPNet, image: Tensor, outputs: HeadOutputs, prototypes: list[int], attribution: str
 ) -> dict[int, dict]:
-    """Where each prototype is found in an image: its location, its box and its activation."""
+    """Where each prototype is found in an image: its cells, its box and its activation."""
     maps = prototype_maps(model.head, outputs, prototypes)
-    activations = find_attribution(attribution)(model, image, maps)
-    return {
-        prototype: dict(
-            location=tuple(location.tolist()),
-            box=find_box(model.head, activation),
+    found = attribute(attribution, model, image, maps)
+    places = {}
+    for prototype, location, (activation, box) in zip(prototypes, maps.locations.tolist(), found):
+        places[prototype] = dict(
+            location=tuple(location),
+            cell=cells_box(
+                location,
+                outputs.feature_map.shape[2:],
+                image.shape[1:],
+                outputs.prototypes.shape[2:],
+            ),
+            box=box,
             activation=_from_0_to_1(activation).astype(np.float16),
         )
-        for prototype, location, activation in zip(prototypes, maps.locations, activations)
-    }
+    return places
 
 
 def _from_0_to_1(activation: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """The part of an image that a similarity map marks most (section 2.3)."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -20,9 +22,29 @@ def upsample(similarity_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(similarity_map, dsize=size[::-1], interpolation=cv2.INTER_CUBIC)
 
 
-def find_box(head: ProtoPNetHead, activation: np.ndarray) -> Box:
-    """Return the box of an upsampled map (height, width), as ``model.head.box`` asks for."""
-    return peak_box(activation) if head.box == 'peak' else high_activation_box(activation)
+def cell_centre(
+    cell: Sequence[int], map_size: tuple[int, ...], size: tuple[int, ...]
+) -> tuple[int, int]:
+    """Return the pixel at the centre of a cell, once its map is upsampled.
+
+    Args:
+        cell: Row and column in the map.
+        map_size: Height and width of the map (H', W').
+        size: Height and width that it is upsampled to.
+    """
+    row, column = (int((at + 0.5) * new / old) for at, old, new in zip(cell, map_size, size))
+    return row, column
+
+
+def find_box(head: ProtoPNetHead, activation: np.ndarray, point: tuple[int, int]) -> Box:
+    """Return the box of a match, as ``model.head.box`` asks for.
+
+    Args:
+        head: The head.
+        activation: How much every pixel (height, width) matters.
+        point: The pixel that the match is at, see :func:`region_box`.
+    """
+    return region_box(activation, point) if head.box == 'peak' else high_activation_box(activation)
 
 
 def high_activation_box(activation: np.ndarray, percentile: float = 95) -> Box:
@@ -35,18 +57,25 @@ def high_activation_box(activation: np.ndarray, percentile: float = 95) -> Box:
     return _around(_marked(activation, percentile))
 
 
-def peak_box(activation: np.ndarray, percentile: float = 95) -> Box:
-    """Bounding box of those pixels that are connected with the highest one.
+def region_box(activation: np.ndarray, point: tuple[int, int], percentile: float = 95) -> Box:
+    """Bounding box of the marked pixels that are connected with a point.
 
-    A map with two peaks far apart gets the box of the higher one, where
-    :func:`high_activation_box` puts one rectangle around both and all that lies between.
+    A map with two peaks far apart gets the box of the one at the point, where
+    :func:`high_activation_box` puts one rectangle around both and all that lies between. The
+    point is the cell that scored: cubic interpolation can make the map higher elsewhere, between
+    cells that score nearly as much. Where it makes it so much higher that the point itself is not
+    marked, everything as high as the point is.
 
     Args:
         activation: Similarity of every pixel (height, width).
+        point: Row and column of a pixel.
         percentile: Share of the pixels below the threshold, in percent.
     """
-    _, regions = cv2.connectedComponents(_marked(activation, percentile).astype(np.uint8))
-    return _around(regions == regions.flat[activation.argmax()])
+    marked = _marked(activation, percentile)
+    if not marked[point]:
+        marked = activation >= activation[point]
+    _, regions = cv2.connectedComponents(marked.astype(np.uint8))
+    return _around(regions == regions[point])
 
 
 def _marked(activation: np.ndarray, percentile: float) -> np.ndarray:

@@ -34,9 +34,17 @@ class ImageExplanation:
         """Return the box of a match in the original image."""
         return self.geometry.to_original(match.box)
 
+    def cell(self, match: PrototypeMatch) -> Box:
+        """Return the cells of a match in the original image."""
+        return self.geometry.to_original(match.cell)
+
     def box_in(self, image: np.ndarray, match: PrototypeMatch) -> Box:
         """Return the box of a match in ``image``, a copy of the original of any size."""
         return scaled_box(self.box(match), self.geometry.size, image.shape[:2])
+
+    def cell_in(self, image: np.ndarray, match: PrototypeMatch) -> Box:
+        """Return the cells of a match in ``image``, a copy of the original of any size."""
+        return scaled_box(self.cell(match), self.geometry.size, image.shape[:2])
 
     @property
     def predicted(self) -> str:

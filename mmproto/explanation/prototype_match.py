@@ -16,6 +16,7 @@ class PrototypeMatch:
         score: Its score, the similarity of the patch.
         weight: Weight of the score in the logit that is explained.
         location: Row and column of the patch in the feature map.
+        cell: The pixels of the network's input that the patch's cells lie on.
         box: The pixels of the network's input that matter most to the score.
         activation: How much every pixel of the network's input (H, W) matters to the score, from
             0 to 1; in half precision, since many are held at once.
@@ -27,6 +28,7 @@ class PrototypeMatch:
     score: float
     weight: float
     location: tuple[int, int]
+    cell: Box
     box: Box
     activation: np.ndarray = field(repr=False, compare=False)
 

@@ -1,7 +1,7 @@
 """The paper's equations as pure functions of torch; nothing here knows MMEngine or MMPretrain."""
 
 from mmproto.functional.binary_score_loss import BinaryScoreLoss
-from mmproto.functional.box import Box
+from mmproto.functional.box import Box, cells_box
 from mmproto.functional.certificate import (
     certified_radius,
     certify,
@@ -64,6 +64,7 @@ __all__ = [
     'ReceptiveField',
     'ScoreLoss',
     'all_but',
+    'cells_box',
     'certified_radius',
     'certify',
     'class_discriminant',

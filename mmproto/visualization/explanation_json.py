@@ -26,6 +26,7 @@ def explanation_json(one: ImageExplanation, gallery: Gallery) -> dict:
             'weight': match.weight,
             'points': match.points,
             'location': match.location,
+            'cell': one.cell(match)._asdict(),
             'box': one.box(match)._asdict(),
             'training_image': gallery.path(match.prototype),
         }

@@ -106,6 +106,7 @@ def _class_data(
 
 def _match_data(one: ImageExplanation, match: PrototypeMatch) -> dict:
     top, bottom, left, right = one.box_in(one.image, match)
+    first_row, last_row, first_column, last_column = one.cell_in(one.image, match)
     return dict(
         prototype=match.prototype,
         called=match.name,
@@ -117,4 +118,10 @@ def _match_data(one: ImageExplanation, match: PrototypeMatch) -> dict:
         y=top,
         width=right - left,
         height=bottom - top,
+        cell=dict(
+            x=first_column,
+            y=first_row,
+            width=last_column - first_column,
+            height=last_row - first_row,
+        ),
     )

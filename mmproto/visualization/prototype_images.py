@@ -13,8 +13,7 @@ import torch
 from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.engine.push_record import epoch_folders
 from mmproto.errors import InputError
-from mmproto.explanation.attribution import find_attribution
-from mmproto.explanation.high_activation import find_box
+from mmproto.explanation.attribution import attribute
 from mmproto.explanation.prototype_maps import prototype_maps
 from mmproto.functional import Box
 from mmproto.models import ProtoPNet, ProtoPNetHead
@@ -126,7 +125,7 @@ class TrainingImages:
     ) -> None:
         self.model = model
         self.dataset = dataset
-        self.attribution = find_attribution(attribution)
+        self.attribution = attribution
 
     @torch.no_grad()
     def images(self, prototype: int) -> PrototypeImages | None:
@@ -143,8 +142,8 @@ class TrainingImages:
         if head.prototypes_are_patches and not found.equal(head.prototype_location[prototype]):
             return None
         maps = prototype_maps(head, outputs, [prototype])
-        (activation,) = self.attribution(self.model, data['inputs'][0], maps)
-        return draw_prototype(image, activation, find_box(head, activation))
+        ((activation, box),) = attribute(self.attribution, self.model, data['inputs'][0], maps)
+        return draw_prototype(image, activation, box)
 
     def path(self, prototype: int) -> str | None:
         """As the data set says."""

@@ -5,7 +5,7 @@ from mmpretrain.registry import MODELS
 
 from mmproto.analysis.prototype_records import activation_maps, prototype_records
 from mmproto.apis import push_prototypes
-from mmproto.explanation.high_activation import peak_box, upsample
+from mmproto.explanation.high_activation import cell_centre, region_box, upsample
 from tests.toy import loader, model_config
 
 
@@ -36,6 +36,7 @@ def test_a_record_says_where_a_prototype_comes_from():
         inputs = dataset[record.image_index]['inputs'][None].float() / 255
         with torch.no_grad():
             maps = head.similarity_maps(model.extract_feat(inputs))[0, record.prototype]
-        box = peak_box(upsample(maps.numpy(), (48, 48)))
+        point = cell_centre(record.location, maps.shape, (48, 48))
+        box = region_box(upsample(maps.numpy(), (48, 48)), point)
         assert list(record.box) == ['top', 'bottom', 'left', 'right']
         assert list(record.box.values()) == pytest.approx(list(box), abs=1)

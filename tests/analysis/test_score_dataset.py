@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mmproto.analysis.image_patch import LocatedMap
 from mmproto.analysis.score_dataset import score_dataset, winning_prototype
-from mmproto.explanation.high_activation import peak_box, upsample
+from mmproto.explanation.high_activation import cell_centre, region_box, upsample
 from tests.analysis.small_model import small_model
 from tests.toy import ArrayDataset
 
@@ -31,7 +31,8 @@ def check(patch, image, prototype, dataset, scores, maps):
     assert patch.score == pytest.approx(scores[image, prototype], abs=1e-4)
     similarity_map = maps[image, prototype]
     assert similarity_map[patch.location] == pytest.approx(patch.score, abs=1e-4)
-    box = peak_box(upsample(similarity_map, (16, 16)))
+    point = cell_centre(patch.location, similarity_map.shape, (16, 16))
+    box = region_box(upsample(similarity_map, (16, 16)), point)
     assert np.abs(np.subtract(patch.box, box)).max() <= 1
 
 

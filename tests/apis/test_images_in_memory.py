@@ -133,6 +133,7 @@ def test_every_prototype_is_in_the_table_and_the_points_sum_to_the_logit(inferen
             row = own[match.prototype]
             assert row['points'] == pytest.approx(match.points)
             assert (row['top'], row['bottom'], row['left'], row['right']) == one.box(match)
+            assert (row['row'], row['column']) == match.location
         assert len(matches) == 6
     for name in ('table.json', 'table.csv'):
         write_table(iter(rows), tmp_path / name)

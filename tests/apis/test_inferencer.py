@@ -83,6 +83,10 @@ def test_everything_is_written_for_every_image(inferencer, birds, photo, tmp_pat
             height, width = figures['image_size']
             for match in explained['matches']:
                 box = match['box']
+                cell = match['cell']
+                middle = (cell['top'] + cell['bottom']) / 2, (cell['left'] + cell['right']) / 2
+                assert box['top'] <= middle[0] <= box['bottom']
+                assert box['left'] <= middle[1] <= box['right']
                 assert 0 <= box['top'] < box['bottom'] <= height
                 assert 0 <= box['left'] < box['right'] <= width
                 assert Path(match['training_image']).is_file()

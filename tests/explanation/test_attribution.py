@@ -17,7 +17,7 @@ from mmproto.explanation.attribution import (
     path_attributions,
 )
 from mmproto.explanation.explain import explain
-from mmproto.explanation.high_activation import peak_box, upsample
+from mmproto.explanation.high_activation import region_box, upsample
 from mmproto.explanation.prototype_maps import prototype_maps
 from tests.toy import model_config
 
@@ -127,7 +127,7 @@ def test_maps_mark_the_place_that_matters(name):
     row, column = np.unravel_index(one.argmax(), one.shape)
     assert 8 <= row < 16
     assert 24 <= column < 32
-    top, bottom, left, right = peak_box(one)
+    top, bottom, left, right = region_box(one, (row, column))
     assert top >= 4
     assert bottom <= 20
     assert left >= 20
@@ -178,7 +178,8 @@ def test_an_explanation_has_the_boxes_of_its_attribution(name, model, image):
     assert [match.box for match in one.most_similar] != [match.box for match in plain.most_similar]
     for match, old in zip(one.most_similar, plain.most_similar):
         (expected,) = maps(name, model, image, [match.prototype])
-        assert match.box == peak_box(expected)
+        highest = np.unravel_index(expected.argmax(), expected.shape)
+        assert match.box == region_box(expected, highest)
         assert match.location == old.location
         assert match.activation.min() == 0
         assert match.activation.max() == 1

@@ -4,7 +4,7 @@ import torch
 from mmpretrain.registry import MODELS
 
 from mmproto.explanation.explain import MOST_SIMILAR, explain
-from mmproto.explanation.high_activation import peak_box, upsample
+from mmproto.explanation.high_activation import cell_centre, region_box, upsample
 from tests.toy import model_config
 
 
@@ -62,7 +62,11 @@ def test_explanations_agree_with_plain_loops(inputs):
                 assert match.score == pytest.approx(scores[j], abs=1e-4)
                 assert match.weight == pytest.approx(float(weight[j]))
                 assert match.location == locations[j]
-                assert match.box == peak_box(upsample(maps[j].astype(np.float32), (24, 32)))
+                upsampled = upsample(maps[j].astype(np.float32), (24, 32))
+                point = cell_centre(locations[j], maps[j].shape, (24, 32))
+                assert match.box == region_box(upsampled, point)
+                row, column = locations[j]  # of cells of two pixels a side
+                assert match.cell == (2 * row, 2 * row + 2, 2 * column, 2 * column + 2)
         most = [match.prototype for match in explanation.most_similar]
         assert most == np.argsort(-scores, kind='stable')[:MOST_SIMILAR].tolist()
 

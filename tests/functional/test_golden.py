@@ -6,7 +6,7 @@ import torch
 from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmpretrain.structures import DataSample
 
-from mmproto.explanation.high_activation import high_activation_box, peak_box, upsample
+from mmproto.explanation.high_activation import high_activation_box, region_box, upsample
 from mmproto.functional import (
     ReceptiveField,
     speaks_for_its_class,
@@ -148,12 +148,11 @@ def test_the_box_of_few_pixels_is_around_them():
     assert high_activation_box(np.ones((5, 7))) == (0, 5, 0, 7)
 
 
-def test_the_box_of_a_peak_leaves_out_another():
+def test_the_box_of_a_point_leaves_out_another():
     activation = np.zeros((100, 100))
     activation[10:14, 20:30] = 2
     activation[60:80, 70:75] = 1
-    assert peak_box(activation) == (10, 14, 20, 30)
+    assert region_box(activation, (12, 25)) == (10, 14, 20, 30)
     assert high_activation_box(activation) == (10, 80, 20, 75)
-    activation[79, 74] = 3
-    assert peak_box(activation) == (60, 80, 70, 75)
-    assert peak_box(np.ones((5, 7))) == (0, 5, 0, 7)
+    assert region_box(activation, (79, 74)) == (60, 80, 70, 75)
+    assert region_box(np.ones((5, 7)), (2, 2)) == (0, 5, 0, 7)

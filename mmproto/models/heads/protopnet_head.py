@@ -62,8 +62,8 @@ class ProtoPNetHead(ClsHead):
         similarity: Config of a :class:`Similarity`, or 'log', 'linear' or 'cosine' for short.
         other_class_weight: First weight from a prototype to the classes that are not its own.
         box: What the box of a prototype is around, wherever one is shown: 'peak', the region
-            of the 5 % most similar pixels that holds the highest one; or 'percentile', all of these
-            pixels, as in the paper.
+            of the 5 % most similar pixels that holds the cell that scored; or 'percentile', all of
+            these pixels, as in the paper.
         loss: Config of the loss; the paper's if None.
         topk: As in MMPretrain's ``ClsHead``.
         cal_acc: As in MMPretrain's ``ClsHead``.
