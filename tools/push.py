@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmproto.apis.checkpoint_editor import CheckpointEditor
+from mmproto.engine.hooks import PrototypePushHook
+from mmproto.engine.nearest_patch_search import find_nearest_patches
 from mmproto.engine.push import watched_push
 from mmproto.utils.command_line import (
     editor_parser,
@@ -37,7 +39,11 @@ def main():
     editor = CheckpointEditor(cfg, file)
     model, dataloader, logger = editor.model, editor.push_dataloader, editor.runner.logger
 
-    nearest, record = watched_push(editor.runner, dataloader, editor.meta.get('epoch'))
+    runner = editor.runner
+    search = next((one.search for one in runner.hooks if isinstance(one, PrototypePushHook)), None)
+    nearest, record = watched_push(
+        runner, dataloader, editor.meta.get('epoch'), search or find_nearest_patches
+    )
     for line in record.summaries():
         logger.info(f'Push: {line}.')
     editor.save(out)

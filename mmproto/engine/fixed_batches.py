@@ -20,14 +20,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmproto.errors import InputError
-from mmproto.functional import NearestImages, NearestPatch
+from mmproto.functional import NearestImages, NearestPatch, NearestPatches
 from mmproto.models import ProtoPNet
 from mmproto.models.backbones.backbone_info import is_channels_last, last_map
 
 BATCH_SIZE = 16
 
 Result = TypeVar('Result')
-Found = TypeVar('Found', bound=NearestPatch | NearestImages)
+Found = TypeVar('Found', bound=NearestPatch | NearestPatches | NearestImages)
 
 
 class Images(NamedTuple):

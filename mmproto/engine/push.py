@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 from mmengine.runner import Runner
@@ -9,6 +10,9 @@ from mmproto.engine.push_record import PushRecord, push_record
 from mmproto.engine.validation import validate
 from mmproto.functional import NearestPatch
 from mmproto.models import ProtoPNet, unwrap_model
+
+# How a push finds its patches: find_nearest_patches, or find_different_patches.
+Search = Callable[[ProtoPNet, DataLoader], NearestPatch]
 
 
 def push_prototypes(model: ProtoPNet, dataloader: DataLoader) -> NearestPatch:
@@ -32,7 +36,10 @@ def push_prototypes(model: ProtoPNet, dataloader: DataLoader) -> NearestPatch:
 
 
 def watched_push(
-    runner: Runner, dataloader: DataLoader, epoch: int | None = None
+    runner: Runner,
+    dataloader: DataLoader,
+    epoch: int | None = None,
+    search: Search = find_nearest_patches,
 ) -> tuple[NearestPatch, PushRecord]:
     """Push as :func:`push_prototypes` does, and say what that does to the validation set.
 
@@ -44,13 +51,14 @@ def watched_push(
         runner: The runner of the model and of its validation set, if it has one.
         dataloader: See :func:`push_prototypes`.
         epoch: Number of epochs trained, for the record.
+        search: What finds the patches.
 
     Returns:
         The patches that the prototypes now are, and the record, without the metrics after it.
     """
     model = unwrap_model(runner.model)
     model.eval()
-    nearest = find_nearest_patches(model, dataloader)
+    nearest = search(model, dataloader)
     certificates = runner.val_loop is not None and model.head.predicts_one_class
     watcher = MoveWatcher(model.head, nearest.vector) if certificates else None
     before, certificate = validate(runner, watcher), None

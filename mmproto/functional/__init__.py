@@ -16,6 +16,11 @@ from mmproto.functional.cosine_distance import (
     pairwise_cosine_distance,
     unit_length,
 )
+from mmproto.functional.different_patches import (
+    NearestPatches,
+    different_patches,
+    nearest_patches,
+)
 from mmproto.functional.l1_cost import l1_cost
 from mmproto.functional.labels import image_labels, of_class
 from mmproto.functional.log_similarity import EPSILON, log_similarity
@@ -60,6 +65,7 @@ __all__ = [
     'LastLayerSolution',
     'NearestImages',
     'NearestPatch',
+    'NearestPatches',
     'ProjectionTheorem',
     'ReceptiveField',
     'ScoreLoss',
@@ -70,6 +76,7 @@ __all__ = [
     'class_discriminant',
     'cluster_cost',
     'cosine_distance',
+    'different_patches',
     'emptied_classes',
     'followed_interval',
     'held_out',
@@ -84,6 +91,7 @@ __all__ = [
     'moved_interval',
     'nearest_images',
     'nearest_patch',
+    'nearest_patches',
     'of_class',
     'orthogonality_cost',
     'own_class_points',

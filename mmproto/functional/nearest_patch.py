@@ -1,6 +1,6 @@
 """The push: for every prototype the nearest latent training patch of its class (section 2.2)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 
 import torch
@@ -102,25 +102,53 @@ def nearest_patch(
         vector=torch.zeros_like(prototypes, dtype=patches.dtype),
         distance_map=patches.new_zeros(len(prototypes), *map_size),
     )
-    vectors = prototypes.flatten(1).to(patches)
-    every_own = own_prototypes(labels, prototype_class)
-    for number, (chosen_by, image, of_image) in enumerate(zip(every_own, images, patches)):
-        own = chosen_by.nonzero().flatten()
-        if not len(own):
-            continue
-        distances = eligible = distance_of(of_image, vectors[own])
-        if allowed is not None:
-            left_out = ~allowed[number][:, None]
-            eligible = distances.masked_fill(left_out, float('inf'))
-            distances = torch.where(left_out, distances.amax(dim=0), distances)
+    own_distances = distances_of_images(
+        distance_of, patches, labels, prototypes, prototype_class, allowed
+    )
+    for number, own, distances, eligible in own_distances:
         # argmin promises the first of equals
         nearest = eligible.argmin(dim=0)
         distance = eligible.gather(0, nearest[None])[0]
         better = distance < found.distance[own]
         chosen, place = own[better], nearest[better]
         found.distance[chosen] = distance[better]
-        found.image[chosen] = image
+        found.image[chosen] = images[number]
         found.location[chosen] = torch.stack([place // map_size[1], place % map_size[1]], dim=1)
-        found.vector[chosen] = of_image[place].view_as(found.vector[chosen])
+        found.vector[chosen] = patches[number, place].view_as(found.vector[chosen])
         found.distance_map[chosen] = distances[:, better].t().unflatten(1, map_size)
     return found
+
+
+def distances_of_images(
+    distance_of: Callable[[Tensor, Tensor], Tensor],
+    patches: Tensor,
+    labels: Tensor,
+    prototypes: Tensor,
+    prototype_class: Tensor,
+    allowed: Tensor | None,
+) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
+    """Compare each image of a batch by itself with the prototypes of its classes.
+
+    Args:
+        distance_of: As of :func:`nearest_patch`, like all the others.
+        patches: Patches (N, L, K).
+        labels: Class of each image (N,), or which classes each has, bool (N, C).
+        prototypes: Prototypes (P, D, h, w).
+        prototype_class: Class of each prototype (P,), -1 for none.
+        allowed: Which patches may be chosen, bool (N, L); all if None.
+
+    Yields:
+        Of each image that has prototypes its place in the batch, their numbers (p,), the distances
+        (L, p) as maps say them, and the same with infinity for patches that may not be chosen.
+    """
+    vectors = prototypes.flatten(1).to(patches)
+    for number, chosen_by in enumerate(own_prototypes(labels, prototype_class)):
+        own = chosen_by.nonzero().flatten()
+        if not len(own):
+            continue
+        distances = eligible = distance_of(patches[number], vectors[own])
+        if allowed is not None:
+            left_out = ~allowed[number][:, None]
+            eligible = distances.masked_fill(left_out, float('inf'))
+            distances = torch.where(left_out, distances.amax(dim=0), distances)
+        yield number, own, distances, eligible

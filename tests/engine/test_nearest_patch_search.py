@@ -1,3 +1,5 @@
+from dataclasses import fields
+
 import pytest
 import torch
 import torch.multiprocessing as mp
@@ -7,7 +9,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 
 from mmproto.apis import write_prototypes
-from mmproto.engine.nearest_patch_search import find_nearest_patches
+from mmproto.engine.nearest_patch_search import find_different_patches, find_nearest_patches
 from mmproto.engine.push import push_prototypes
 from mmproto.errors import InputError
 from tests.toy import loader, model_config
@@ -125,6 +127,56 @@ def test_of_equal_images_the_first_wins():
     dataloader.dataset.images[:] = dataloader.dataset.images[0]
     push_prototypes(model, dataloader)
     assert model.head.prototype_image.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def twins():
+    """A model whose two prototypes of a class are equal: both are nearest to one patch."""
+    model = build_model()
+    model.head.prototype_vectors.data[1::2] = model.head.prototype_vectors.data[::2]
+    return model
+
+
+def find_different(rank, world_size, folder):
+    """One of several processes that look for different patches."""
+    torch.distributed.init_process_group(
+        'gloo', f'file://{folder}/rendezvous', rank=rank, world_size=world_size
+    )
+    torch.set_num_threads(1)
+    torch.save(find_different_patches(twins(), build_loader(batch_size=3)), f'{folder}/{rank}.pt')
+    torch.distributed.destroy_process_group()
+
+
+def test_twins_go_to_their_two_nearest_patches_on_any_number_of_processes(tmp_path):
+    model, dataloader = twins(), build_loader(batch_size=4)
+    nearest = find_nearest_patches(model, dataloader)
+    assert torch.equal(nearest.image[::2], nearest.image[1::2])
+    different = find_different_patches(model, dataloader)
+    features = [
+        model.extract_feat(dataloader.dataset[i]['inputs'][None].float() / 255)[-1]
+        for i in range(COUNT)
+    ]
+    labels, prototype_class = dataloader.dataset.labels, model.head.prototype_class.tolist()
+    for j in range(0, 6, 2):
+        own = [maps for maps, label in zip(features, labels) if label == prototype_class[j]]
+        vectors = torch.cat(own).detach().movedim(1, -1).flatten(0, 2)
+        distances = (vectors - model.head.prototype_vectors[j].flatten()).square().sum(dim=-1)
+        pair = different.distance[j : j + 2].sort().values
+        torch.testing.assert_close(pair, distances.sort().values[:2])
+        places = torch.cat([different.image[:, None], different.location], dim=1)[j : j + 2]
+        assert places[0].tolist() != places[1].tolist()
+    mp.start_processes(find_different, (2, str(tmp_path)), 2, start_method='fork')
+    for rank in range(2):
+        found = torch.load(tmp_path / f'{rank}.pt', weights_only=False)
+        for field in fields(found):
+            assert torch.equal(getattr(found, field.name), getattr(different, field.name))
+
+
+def test_more_prototypes_than_patches_are_refused():
+    model, dataloader = build_model(), build_loader()
+    dataset = dataloader.dataset
+    dataset.labels[:] = 1 - (torch.arange(COUNT).numpy() < 1)  # one image of class 0, none of 2
+    with pytest.raises(InputError, match=r'of 1 classes, 2 .* fewer patches than'):
+        find_different_patches(model, dataloader)
 
 
 @pytest.mark.parametrize('labels', ['one class', 'not finite'])

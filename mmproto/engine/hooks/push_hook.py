@@ -8,7 +8,8 @@ from mmpretrain.registry import HOOKS
 from torch.utils.data import DataLoader
 
 from mmproto.datasets.checks import check_labels
-from mmproto.engine.push import watched_push
+from mmproto.engine.nearest_patch_search import find_different_patches, find_nearest_patches
+from mmproto.engine.push import Search, watched_push
 from mmproto.engine.push_dataloader import build_push_dataloader
 from mmproto.engine.push_record import PushRecord, epoch_folder
 from mmproto.engine.validation import numbers, validate
@@ -39,8 +40,14 @@ class PrototypePushHook(Hook):
 
     :class:`PrototypeVisualizationHook` draws the prototypes.
 
+    Args:
+        different: Whether each prototype of a class goes onto another patch, so that together they
+            move the least, see :func:`mmproto.functional.different_patches`. The paper's push
+            takes the nearest patch, which several may share.
+
     Attributes:
         dataloader: The push set, from the start of the training on.
+        search: What finds the patches.
         nearest: The patches that the last push has found, None before the first.
 
     Raises:
@@ -52,7 +59,8 @@ class PrototypePushHook(Hook):
     dataloader: DataLoader
     nearest: NearestPatch | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, different: bool = False) -> None:
+        self.search: Search = find_different_patches if different else find_nearest_patches
         self._unfinished: PushRecord | None = None  # lacks the metrics after the push
 
     @classmethod
@@ -80,7 +88,7 @@ class PrototypePushHook(Hook):
             f'Push: looking for the nearest patches of {len(model.head.prototype_class)} '
             f'prototypes in {len(dataset)} images.'
         )
-        self.nearest, record = watched_push(runner, self.dataloader, runner.epoch + 1)
+        self.nearest, record = watched_push(runner, self.dataloader, runner.epoch + 1, self.search)
         self._unfinished = record
         for line in record.summaries():
             runner.logger.info(f'Push: {line}.')

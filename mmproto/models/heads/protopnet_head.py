@@ -9,7 +9,13 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmproto.errors import InputError
-from mmproto.functional import NearestImages, NearestPatch, own_class_points, true_fp32
+from mmproto.functional import (
+    NearestImages,
+    NearestPatch,
+    NearestPatches,
+    own_class_points,
+    true_fp32,
+)
 from mmproto.models.heads.checkpoint_fit import fit_to_checkpoint
 from mmproto.models.heads.decisions import no_decisions
 from mmproto.models.heads.prototype_count import prototype_classes
@@ -340,6 +346,33 @@ class ProtoPNetHead(ClsHead):
             images,
             self.prototype_vectors,
             self.prototype_class,
+            allowed,
+        )
+
+    def nearest_few_patches(
+        self,
+        feats: Sequence[Tensor],
+        labels: Tensor,
+        images: Tensor,
+        k: int,
+        allowed: Tensor | None = None,
+    ) -> NearestPatches:
+        """Find for every prototype the k nearest patches of its class in a batch.
+
+        Args:
+            feats: As of :meth:`nearest_patches`, like all the others but ``k``.
+            labels: Labels of the images.
+            images: Index of each image in the push set (N,).
+            k: How many patches to find of each prototype.
+            allowed: Which patches may be chosen, bool (N, L); all if None.
+        """
+        return self.similarity.nearest_few_of_class(
+            self._features(feats),
+            labels,
+            images,
+            self.prototype_vectors,
+            self.prototype_class,
+            k,
             allowed,
         )
 

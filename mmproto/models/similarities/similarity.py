@@ -7,8 +7,10 @@ from torch import Tensor, nn
 from mmproto.functional import (
     NearestImages,
     NearestPatch,
+    NearestPatches,
     nearest_images,
     nearest_patch,
+    nearest_patches,
     true_fp32,
     unfold_patches,
 )
@@ -206,6 +208,32 @@ class Similarity(nn.Module):
                 images,
                 prototypes,
                 prototype_class,
+                allowed,
+            )
+
+    @torch.no_grad()
+    def nearest_few_of_class(
+        self,
+        features: Tensor,
+        labels: Tensor,
+        images: Tensor,
+        prototypes: Tensor,
+        prototype_class: Tensor,
+        k: int,
+        allowed: Tensor | None = None,
+    ) -> NearestPatches:
+        """Find what a push chooses from, see :func:`mmproto.functional.nearest_patches`."""
+        patches = self.patches(features, prototypes)
+        with true_fp32(features.device.type):
+            return nearest_patches(
+                self.exact_pairwise_distance,
+                patches,
+                _map_size(features, prototypes),
+                labels,
+                images,
+                prototypes,
+                prototype_class,
+                k,
                 allowed,
             )
 

@@ -170,3 +170,23 @@ def test_the_visualizer_shows_the_push(tmp_path):
     terms = [dict(plotted(f'loss_{term}')) for term in ('cls', 'cluster', 'separation', 'l1')]
     for step, loss in plotted('loss'):
         assert loss == pytest.approx(sum(term[step] for term in terms), rel=1e-3)
+
+
+class MakeTwins(Hook):
+    """Makes the two prototypes of each class equal before the fourth epoch's push."""
+
+    priority = 'ABOVE_NORMAL'
+
+    def after_train_epoch(self, runner):
+        vectors = runner.model.head.prototype_vectors.data
+        vectors[1::2] = vectors[::2]
+
+
+@pytest.mark.parametrize('different', [False, True])
+def test_each_prototype_of_a_class_gets_another_patch_if_asked_for(tmp_path, different):
+    hooks = [dict(type='PrototypePushHook', different=different), dict(type='SolverHook')]
+    runner = Runner.from_cfg(train_config(tmp_path, custom_hooks=hooks))
+    runner.register_hook(MakeTwins())
+    runner.train()
+    record = PushRecord.load(epoch_folder(tmp_path, 4))
+    assert record.patches == (6 if different else 3)
