@@ -5,8 +5,10 @@ go on. Each function mends one thing, and names the version that makes it unnece
 versions work together is in ``docs/compatibility.md``.
 """
 
+import os.path as osp
 import warnings
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,9 +19,12 @@ import mmengine
 import mmpretrain
 import numpy as np
 import torch
+from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer
-from mmengine.runner import checkpoint
+from mmengine.runner import Runner, checkpoint
 from mmpretrain.utils import dependency
+
+from mmproto.utils.checkpoint_file import as_data, keep_own_checkpoints, readable_checkpoint
 
 _STATISTICS = {
     name: getattr(HistoryBuffer, name) for name in ('min', 'max', 'mean', 'current', 'statistics')
@@ -33,6 +38,8 @@ def apply_workarounds() -> None:
     leave_out_multimodal_models()
     allow_log_history()
     keep_loading_weights_only()
+    read_checkpoints_as_data()
+    remove_own_checkpoints_alone()
     turn_hue_both_ways()
 
 
@@ -133,13 +140,49 @@ def allow_log_history() -> None:
 
 
 def keep_loading_weights_only() -> None:
-    """Let a checkpoint that is refused stay refused.
+    """Let a checkpoint that is refused stay refused, and one from an address be checked as well.
 
     onedl-mmengine (seen in 0.10.12) loads it once more with ``weights_only`` off, by which it may
-    run code. MMEngine does not. Unnecessary with the release that removes this, as its log says.
+    run code. MMEngine does not, but loads what it downloads that way, as ``torch.hub`` does by
+    default. Unnecessary with the releases that remove this.
     """
     if hasattr(checkpoint, '_safe_torch_load'):
         checkpoint._safe_torch_load = torch.load
+    checkpoint.load_url = partial(torch.hub.load_state_dict_from_url, weights_only=True)
+
+
+def read_checkpoints_as_data() -> None:
+    """Let every checkpoint that MMEngine loads, for whatever use, be refused or be data.
+
+    MMEngine 0.10.7 takes what a file holds as it is, and executes the config in it when a training
+    goes on. Unnecessary with one that does neither.
+    """
+    load = checkpoint.CheckpointLoader.load_checkpoint
+
+    def load_checkpoint(filename: str, map_location: Any = None, logger: Any = 'current') -> dict:
+        with readable_checkpoint(str(filename)):
+            return as_data(load(str(filename), map_location, logger), str(filename))
+
+    checkpoint.CheckpointLoader.load_checkpoint = load_checkpoint
+
+
+def remove_own_checkpoints_alone() -> None:
+    """Let a training that goes on remove no checkpoint but those in its own folder.
+
+    MMEngine 0.10.7 takes the paths of the best checkpoint and the numbers of the last ones from
+    the checkpoint, and removes these files once there are better or newer ones: in another folder
+    they are another training's, or whatever somebody has written there.
+    """
+    before_train = CheckpointHook.before_train
+
+    def in_own_folder(self: CheckpointHook, runner: Runner) -> None:
+        folder = self.out_dir or runner.work_dir
+        if folder != runner.work_dir:
+            folder = osp.join(folder, osp.basename(runner.work_dir.rstrip(osp.sep)))
+        keep_own_checkpoints(runner.message_hub.runtime_info, folder)
+        before_train(self, runner)
+
+    CheckpointHook.before_train = in_own_folder
 
 
 def turn_hue_both_ways() -> None:

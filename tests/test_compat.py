@@ -13,6 +13,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmproto.compat import allow_log_history, get_installed_path, is_installed
+from mmproto.errors import InputError
 
 
 def python(*lines, site=None):
@@ -68,7 +69,7 @@ def test_nothing_else_does(tmp_path, value):
 
 def test_mmengine_loads_no_checkpoint_that_runs_code(tmp_path):
     torch.save(dict(value=Runs(f'touch {tmp_path}/ran')), tmp_path / 'x.pth')
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(InputError, match='cannot be read as a checkpoint'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'x.pth'))
     assert not (tmp_path / 'ran').exists()
 

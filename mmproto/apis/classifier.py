@@ -1,6 +1,5 @@
 """Loads a classifier of which a checkpoint has all the weights."""
 
-import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -16,6 +15,7 @@ from mmpretrain.models import ImageClassifier
 
 from mmproto.apis.load_config import load_config
 from mmproto.errors import InputError
+from mmproto.models.loaded_weights import check_finite
 from mmproto.utils.files import existing_checkpoint
 
 
@@ -48,6 +48,7 @@ def load_classifier(config: Config | str, checkpoint: str) -> ImageClassifier:
     model = get_model(cfg)
     with own_checkpoint(cfg, checkpoint):
         saved = load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+    check_finite(model, checkpoint)
     model._dataset_meta = saved.get('meta', {}).get('dataset_meta') or model._dataset_meta
     return model
 
@@ -63,15 +64,11 @@ def own_checkpoint(cfg: Config, checkpoint: str) -> Iterator[None]:
     """Load a checkpoint strictly in here.
 
     Raises:
-        InputError: If it is of another network, or none that can be read.
+        InputError: If it is of another network.
     """
     try:
         yield
-    except (pickle.UnpicklingError, EOFError, OSError) as error:
-        raise InputError(_unreadable(checkpoint, error)) from None
     except RuntimeError as error:
-        if 'PytorchStreamReader' in str(error):
-            raise InputError(_unreadable(checkpoint, error)) from None
         if 'state_dict' not in str(error):
             raise
         name = Path(cfg.filename or 'the config').name
@@ -79,12 +76,6 @@ def own_checkpoint(cfg: Config, checkpoint: str) -> Iterator[None]:
             f'{checkpoint} is not of the network in {name}: give a checkpoint that was trained '
             'with it'
         ) from None
-
-
-def _unreadable(checkpoint: str, error: Exception) -> str:
-    # torch's own words on files that it refuses advise to switch the check off.
-    reason = '' if isinstance(error, pickle.UnpicklingError) else f' ({str(error)[:100].strip()})'
-    return f'{checkpoint} cannot be read as a checkpoint{reason}: give another file'
 
 
 def class_names(model: ImageClassifier) -> list[str]:

@@ -8,6 +8,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from mmproto.errors import InputError
+from mmproto.utils.checkpoint_file import read_checkpoint
 
 # How a name of the reference's backbone begins, and how timm's name of that weight does. After it
 # the two are the same, since both descend from torchvision. So do the feature maps: timm's last
@@ -29,28 +30,27 @@ TO_STATE_DICT = 'torch.save(torch.load(IN, weights_only=False).state_dict(), OUT
 SAME_CLASS = 0.9  # share of prototypes whose largest weight is to their class, if none is pruned
 
 
-def load_state_dict(path: str) -> dict[str, Tensor]:
+def load_state_dict(path: str | Path) -> dict[str, Tensor]:
     """Load a state dict without running any code that the file may hold.
 
     Raises:
         InputError: If there is no such file, or it holds something else.
     """
-    if not Path(path).is_file():
-        raise InputError(f'there is no file {path}')
     try:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError:
+        state = read_checkpoint(str(path))
+    except InputError as error:
+        if not isinstance(error.__cause__, pickle.UnpicklingError):
+            raise
         raise InputError(
             f'{path} is no state dict but perhaps a whole pickled module, which could run code and '
             "is not unpickled here: if you trust it, type in the reference's own environment "
             f'`{TO_STATE_DICT}`'
         ) from None
-    except (RuntimeError, EOFError):
-        raise InputError(f'{path} cannot be read, it may be cut off: save it again') from None
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise InputError(f'{path} is no state dict: give what `model.state_dict()` returns')
     # That of a DataParallel model has a prefix.
-    return {name.removeprefix('module.'): value for name, value in state.items()}
+    return {
+        name.removeprefix('module.'): value
+        for name, value in state.get('state_dict', state).items()
+    }
 
 
 def our_name(name: str, family: str) -> str:

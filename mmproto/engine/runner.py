@@ -8,6 +8,9 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
+from mmproto.engine.training_state import build_optimizers, check_training_state, settings
+from mmproto.errors import InputError
+from mmproto.models.loaded_weights import check_loaded, some
 from mmproto.utils.freed_memory import keep_freed_memory
 
 # How the messages begin that fill hundreds of lines before anything happens.
@@ -15,7 +18,10 @@ LISTINGS = ('System environment:', 'Config:', 'Hooks will be executed')
 
 
 class QuietRunner(Runner):
-    """MMEngine's, whose environment, config and list of hooks go to the log file alone."""
+    """MMEngine's, whose environment, config and list of hooks go to the log file alone.
+
+    What it loads has to be of its model, and what it goes on from the state of its training.
+    """
 
     def dump_config(self) -> None:
         """Write the config to the work dir, but not over one: only a training does that."""
@@ -28,6 +34,44 @@ class QuietRunner(Runner):
         super().dump_config()
         return super().train()
 
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
+        """Load weights, and say how many there were, unless they were all.
+
+        Raises:
+            InputError: If there were none, or not all to go on with.
+        """
+        checkpoint = super().load_checkpoint(filename, *args, **kwargs)
+        missing = check_loaded(self.model, checkpoint, filename)
+        if missing:
+            count = len([*self.model.parameters()])
+            fit = f'{count - len(missing)} of {count} weights of the model are in {filename}'
+            if self._resume:
+                raise InputError(
+                    f'resume: only {fit}: go on with the config that it was trained with, or set '
+                    'load_from to it to start anew'
+                )
+            self.logger.warning(f'{fit}; these start fresh: {some(missing)}.')
+        return checkpoint
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            InputError: If that is none of a training, or not of this one.
+        """
+        build_optimizers(self)
+        before = settings(self)
+        try:
+            super().resume(filename, *args, **kwargs)
+            check_training_state(self, before)
+        except Exception as error:  # whatever MMEngine and torch make of an odd one
+            if isinstance(error, InputError) and str(error).startswith(('resume', filename)):
+                raise
+            raise InputError(
+                f'resume: no training goes on from {filename} ({_words(error)}): give a checkpoint '
+                'that this training has saved, or set load_from to it to start anew'
+            ) from error
+
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger, and say where that is to be found."""
         logger = super().build_logger(*args, **kwargs)
@@ -37,6 +81,12 @@ class QuietRunner(Runner):
             else:
                 handler.addFilter(_NoListing())
         return logger
+
+
+def _words(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or ['']
+    named = lines[0] if isinstance(error, InputError) else f'{type(error).__name__}: {lines[0]}'
+    return named[:200]
 
 
 class _NoListing(Filter):

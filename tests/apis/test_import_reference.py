@@ -187,7 +187,7 @@ def test_a_whole_module_is_refused(resnet18, tmp_path):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (None, 'there is no file'),
+        (None, 'there is no checkpoint'),
         (b'', 'in.pth cannot be read'),
         (b'not a checkpoint', 'in.pth is no state dict'),
         (b'PK\x03\x04 half a checkpoint', 'in.pth'),
@@ -203,7 +203,7 @@ def test_a_missing_or_broken_file_is_named(content, message, tmp_path):
 
 def test_a_list_is_no_state_dict(tmp_path):
     torch.save([1, 2], tmp_path / 'in.pth')
-    with pytest.raises(InputError, match='is no state dict'):
+    with pytest.raises(InputError, match='holds no checkpoint but a list'):
         load_state_dict(tmp_path / 'in.pth')
 
 
