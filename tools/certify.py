@@ -12,7 +12,7 @@ from mmproto.utils.command_line import (
     load_config,
     one_line_errors,
 )
-from mmproto.utils.files import check_out_file
+from mmproto.utils.files import check_out_file, whole_file
 from mmproto.visualization.certificate_table import certificate_table
 
 
@@ -43,7 +43,8 @@ def main():
     print(certificate_table(certification.effect, certification.moves))
     if args.json:
         text = json.dumps(certification.to_json(), indent=1, allow_nan=False)
-        Path(args.json).write_text(text, encoding='utf-8')
+        with whole_file(Path(args.json)) as file:
+            file.write_text(text, encoding='utf-8')
 
 
 if __name__ == '__main__':

@@ -37,7 +37,9 @@ def parse_args():
 def run(environment, tool, *arguments):
     """Run one of the tools, showing the command as a person would type it."""
     print(f'\n$ {shlex.join([tool, *arguments])}', flush=True)
-    subprocess.run([sys.executable, ROOT / tool, *arguments], check=True, env=environment)
+    done = subprocess.run([sys.executable, ROOT / tool, *arguments], check=False, env=environment)
+    if done.returncode:
+        sys.exit(done.returncode)  # it has said why
 
 
 def train_and_test(environment, out, config, settings):

@@ -48,10 +48,13 @@ def main():
     runner = build_runner(cfg)
     with own_checkpoint(cfg, file):
         runner.load_checkpoint(file, strict=True)
-    runner.test()
+    metric = runner.test_evaluator.metrics[-1]
+    try:
+        runner.test()
+    finally:  # a file that cannot be written does not cost the figures
+        if metric.found and runner.rank == 0:
+            print(figures_in_words(metric.found))
     if runner.rank == 0:
-        metric = runner.test_evaluator.metrics[-1]
-        print(figures_in_words(metric.found))
         print(f'The figures with what they mean: {Path(args.out) / "explanations.md"}')
 
 

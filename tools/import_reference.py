@@ -4,15 +4,15 @@
 import argparse
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
+from mmengine.runner import save_checkpoint
 
 import mmproto  # noqa: F401
 from mmproto.apis.import_reference import BACKBONES, import_reference, load_state_dict
 from mmproto.utils.command_line import one_line_errors
-from mmproto.utils.files import check_out_file
+from mmproto.utils.files import check_out_file, whole_file
 
 
 def parse_args():
@@ -39,9 +39,9 @@ def main():
     MMLogger.get_current_instance().setLevel('WARNING')
     state = load_state_dict(args.state_dict)
     config, state_dict = import_reference(state, args.backbone, args.similarity)
-    torch.save(
-        dict(meta=dict(imported_from=Path(args.state_dict).name), state_dict=state_dict), out
-    )
+    checkpoint = dict(meta=dict(imported_from=Path(args.state_dict).name), state_dict=state_dict)
+    with whole_file(out) as file:
+        save_checkpoint(checkpoint, str(file))
     print(
         f'{Config(dict(model=config)).pretty_text}\n'
         f'Saved {out}. The lines above are its model: put them below the _base_ of a config with '

@@ -16,14 +16,15 @@ def parse_args():
 def main():
     args = parse_args()
     # Imported now, so that --help need not wait for torch.
-    from mmproto.errors import InputError
     from mmproto.utils.command_line import one_line_errors
+    from mmproto.utils.files import check_out_file, whole_file
     from mmproto.visualization.prototype_sheet import prototype_sheet
 
     with one_line_errors():
-        if not Path(args.out).parent.is_dir():
-            raise InputError(f'--out {args.out}: there is no folder {Path(args.out).parent}')
-        prototype_sheet(Path(args.folder), args.classes).save(args.out)
+        check_out_file(Path(args.out))
+        sheet = prototype_sheet(Path(args.folder), args.classes)
+        with whole_file(Path(args.out)) as file:
+            sheet.save(file)
         print(args.out)
 
 

@@ -8,6 +8,7 @@ from mmproto.apis.checkpoint_editor import CheckpointEditor
 from mmproto.engine.hooks import PrototypePushHook
 from mmproto.engine.nearest_patch_search import find_nearest_patches
 from mmproto.engine.push import watched_push
+from mmproto.errors import InputError
 from mmproto.utils.command_line import (
     editor_parser,
     existing_checkpoint,
@@ -15,7 +16,7 @@ from mmproto.utils.command_line import (
     load_config,
     one_line_errors,
 )
-from mmproto.utils.files import check_out_file
+from mmproto.utils.files import check_out_file, make_writable
 from mmproto.visualization.prototype_files import write_prototypes
 
 
@@ -34,6 +35,7 @@ def main():
     out = Path(args.out)
     check_out_file(out)
     folder = Path(args.images) if args.images else out.with_name(f'{out.stem}_prototypes')
+    make_writable(folder)
     cfg = load_config(args)
     file = existing_checkpoint(args.checkpoint)
     editor = CheckpointEditor(cfg, file)
@@ -50,9 +52,15 @@ def main():
     record = replace(record, after=editor.validate())
     for line in record.changes() + record.warnings():
         logger.info(f'Push: {line}.')
-    if is_main_process():
-        record.save(folder)
-    write_prototypes(model, nearest, dataloader.dataset, folder)
+    try:
+        if is_main_process():
+            record.save(folder)
+        write_prototypes(model, nearest, dataloader.dataset, folder)
+    except OSError as error:
+        raise InputError(
+            f'{out} is saved, but not all of its prototypes are drawn: {error.filename} cannot be '
+            f'written ({error.strerror}): push it once more, with another folder as --images'
+        ) from error
     logger.info(f'Push: the prototypes are drawn in {folder}.')
 
 

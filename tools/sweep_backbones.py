@@ -29,6 +29,8 @@ from torch.utils.data import Dataset
 import mmproto  # noqa: F401
 from mmproto.engine.fixed_batches import BATCH_SIZE
 from mmproto.engine.push import push_prototypes
+from mmproto.utils.command_line import one_line_errors
+from mmproto.utils.files import check_out_file, whole_file
 
 SCHEDULE = Path(__file__).parents[1] / 'configs/_base_/schedules/protopnet.py'
 
@@ -327,6 +329,8 @@ def markdown(rows, summary):
 
 def main():
     args = parse_args()
+    if args.out is not None:
+        check_out_file(args.out)
     init_default_scope('mmpretrain')
     MMLogger.get_current_instance().setLevel('ERROR')
     torch.set_num_threads(1)  # as in a push; networks this small gain little from more
@@ -344,9 +348,11 @@ def main():
     summary = f'{sum(works)} of {len(works)} families work'
     print(summary)
     if args.out is not None:
-        args.out.write_text(markdown(rows, summary))
+        with whole_file(args.out) as file:
+            file.write_text(markdown(rows, summary))
     sys.exit(not all(works))
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

@@ -1,8 +1,17 @@
 #!/usr/bin/env python
 """Test a ProtoPNet, or any other classifier of MMPretrain, on the config's test set."""
 
+from pathlib import Path
+
 from mmproto.apis.classifier import own_checkpoint, without_pretrained
-from mmproto.apis.testing import augment, dump_predictions, output_item, show, write_metrics
+from mmproto.apis.testing import (
+    augment,
+    check_dumped,
+    dump_predictions,
+    output_item,
+    show,
+    write_metrics,
+)
 from mmproto.engine.runner import build_runner
 from mmproto.errors import InputError
 from mmproto.utils.command_line import (
@@ -13,6 +22,7 @@ from mmproto.utils.command_line import (
     one_line_errors,
     positive,
 )
+from mmproto.utils.files import check_out_file, make_writable
 
 
 def parse_args():
@@ -61,6 +71,9 @@ def main():
     if args.tta and (args.show or args.show_dir):
         raise InputError('--tta has several views of an image, none to show: leave out one of them')
     items = {file: output_item(file, args.out_item) for file in args.out}
+    for file in args.out:
+        make_writable(Path(file).parent)
+        check_out_file(Path(file))
     cfg = load_config(args)
     file = existing_checkpoint(args.checkpoint)
     if args.amp:
@@ -79,6 +92,7 @@ def main():
     metrics = runner.test()
     if runner.rank == 0:
         write_metrics(metrics, [file for file, item in items.items() if item == 'metrics'])
+        check_dumped(runner)
 
 
 if __name__ == '__main__':

@@ -2,6 +2,7 @@
 """Test networks combined by the sum of their logits, each by its own config's test pipeline."""
 
 import argparse
+from pathlib import Path
 
 import mmengine
 from mmengine.dist import init_dist, is_distributed
@@ -14,6 +15,7 @@ from mmproto.utils.command_line import (
     load_config,
     one_line_errors,
 )
+from mmproto.utils.files import check_out_file, whole_file
 
 
 def parse_args():
@@ -57,6 +59,8 @@ def main():
     paths, checkpoints = args.members[::2], args.members[1::2]
     if len(paths) != len(checkpoints):
         raise InputError(f'{paths[-1]} has no checkpoint: give CONFIG CHECKPOINT for each network')
+    if args.out:
+        check_out_file(Path(args.out))
     checkpoints = [existing_checkpoint(path) for path in checkpoints]
     members = [load_member(*pair) for pair in zip(load_configs(paths, args), checkpoints)]
     prediction = predict_ensemble(members)
@@ -67,7 +71,8 @@ def main():
     print_table(rows)
     if args.out:
         members = [dict(name=name, **accuracies) for name, accuracies in rows[:-1]]
-        mmengine.dump(dict(members=members, sum=rows[-1][1]), args.out)
+        with whole_file(Path(args.out)) as file:
+            mmengine.dump(dict(members=members, sum=rows[-1][1]), file)
 
 
 if __name__ == '__main__':

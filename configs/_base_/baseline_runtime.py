@@ -4,5 +4,5 @@ _base_ = './default_runtime.py'
 default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'), checkpoint=dict(type='CheckpointHook')
 )
-custom_hooks = [dict(type='SplitCheckHook')]
+custom_hooks = [dict(type='DiskSpaceHook'), dict(type='SplitCheckHook')]
 find_unused_parameters = False

@@ -11,6 +11,7 @@ default_hooks = dict(
     visualization=dict(type='VisualizationHook', enable=False),
 )
 custom_hooks = [
+    dict(type='DiskSpaceHook'),
     dict(type='SplitCheckHook'),
     dict(type='ChanceHook'),
     dict(type='PrototypePushHook'),

@@ -1,7 +1,6 @@
 """A ProtoPNet as one ONNX file, for programs that have no PyTorch."""
 
 import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from mmproto.models.backbones.backbone_info import check_image_size, image_chann
 from mmproto.models.backbones.network_input import pipeline_size
 from mmproto.models.heads import ProtoPNetHead
 from mmproto.utils.extras import need
-from mmproto.utils.files import check_out_file
+from mmproto.utils.files import check_out_file, whole_file
 
 OUTPUTS = ('logits', 'scores', 'location', 'boxes')
 OPSET = 18
@@ -107,8 +106,7 @@ def export_onnx(
     shape = (image_channels(model.backbone), *size)
     check_image_size(model.backbone, shape)
     model.eval()
-    with tempfile.TemporaryDirectory(prefix=f'.{out.name}-', dir=out.parent) as scratch:
-        file = Path(scratch, out.name)
+    with whole_file(out) as file:
         try:
             program: Any = torch.onnx.export(
                 LocatingClassifier(model).eval(),
@@ -136,7 +134,6 @@ def export_onnx(
                 f'the exported model differs from the checkpoint by {agreement.difference:.1e}, '
                 f'more than {TOLERANCE:.0e}: nothing was written; try another opset'
             )
-        file.replace(out)
     return agreement
 
 

@@ -8,9 +8,12 @@ from typing import Any
 import mmengine
 import numpy as np
 from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
 from torch import Tensor
 
 from mmproto.errors import InputError
+from mmproto.evaluation.dump_predictions import DumpPredictions
+from mmproto.utils.files import whole_file
 
 PREDICTIONS = ('.pkl', '.pickle')
 METRICS = ('.json', '.yaml', '.yml')
@@ -63,14 +66,22 @@ def dump_predictions(cfg: Config, files: Sequence[str]) -> None:
     """Let a test write its predictions to files."""
     evaluator = cfg.test_evaluator
     evaluators = evaluator if isinstance(evaluator, list) else [evaluator]
-    dumps = [dict(type='DumpResults', out_file_path=file) for file in files]
+    dumps = [dict(type='DumpPredictions', out_file_path=file) for file in files]
     cfg.test_evaluator = [*evaluators, *dumps]
+
+
+def check_dumped(runner: Runner) -> None:
+    """Raise the OSError of predictions that could not be written."""
+    for metric in runner.test_evaluator.metrics:
+        if isinstance(metric, DumpPredictions) and metric.failure is not None:
+            raise metric.failure
 
 
 def write_metrics(metrics: Mapping[str, Any], files: Sequence[str]) -> None:
     """Write metrics to files; tensors become lists of numbers."""
     for file in files:
-        mmengine.dump(_plain(metrics), file)
+        with whole_file(Path(file)) as part:
+            mmengine.dump(_plain(metrics), part)
 
 
 def _plain(value: Any) -> Any:

@@ -6,11 +6,14 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 from torch import nn
 
+from mmproto.engine.lenient_writers import LenientBackend, keep_logging
 from mmproto.engine.training_state import build_optimizers, check_training_state, settings
 from mmproto.errors import InputError
 from mmproto.models.loaded_weights import check_loaded, some
+from mmproto.utils.files import make_writable
 from mmproto.utils.freed_memory import keep_freed_memory
 
 # How the messages begin that fill hundreds of lines before anything happens.
@@ -26,12 +29,14 @@ class QuietRunner(Runner):
     def dump_config(self) -> None:
         """Write the config to the work dir, but not over one: only a training does that."""
         name = self.cfg.filename
-        if name is None or not (Path(self.work_dir) / Path(name).name).exists():
+        self._dumped = name is None or not (Path(self.work_dir) / Path(name).name).exists()
+        if self._dumped:
             super().dump_config()
 
     def train(self) -> nn.Module:
         """Write the config, which is that of the checkpoints to come, and train."""
-        super().dump_config()
+        if not self._dumped:
+            super().dump_config()
         return super().train()
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
@@ -77,10 +82,18 @@ class QuietRunner(Runner):
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
             if isinstance(handler, FileHandler):
+                keep_logging(handler)
                 logger.info(f'Environment, config and hooks are in {handler.baseFilename}')
             else:
                 handler.addFilter(_NoListing())
         return logger
+
+    def build_visualizer(self, *args: Any, **kwargs: Any) -> Visualizer:
+        """Build the visualizer; what its back ends cannot write does not end a training."""
+        visualizer = super().build_visualizer(*args, **kwargs)
+        backends = visualizer._vis_backends
+        backends.update({name: LenientBackend(name, one) for name, one in backends.items()})
+        return visualizer
 
 
 def _words(error: Exception) -> str:
@@ -96,5 +109,6 @@ class _NoListing(Filter):
 
 def build_runner(cfg: Config) -> Runner:
     """Build a config's runner: its ``runner_type``, a :class:`QuietRunner` if it names none."""
+    make_writable(Path(cfg.work_dir))
     keep_freed_memory()
     return RUNNERS.build(cfg) if 'runner_type' in cfg else QuietRunner.from_cfg(cfg)

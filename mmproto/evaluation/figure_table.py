@@ -8,6 +8,7 @@ import mmengine
 import numpy as np
 
 from mmproto.evaluation.figure import Figure
+from mmproto.utils.files import whole_file
 
 HEADS = ('figure', 'value', '95 % interval', 'chance', 'what it means')
 
@@ -70,10 +71,12 @@ def write_figures(
         missing=list(missing),
         figures={one.name: _as_data(one) for one in figures},
     )
-    mmengine.dump(data, folder / 'explanations.json', indent=1)
+    with whole_file(folder / 'explanations.json') as file:
+        mmengine.dump(data, file, indent=1)
     lacking = f'\n\nNot measured for want of annotations: {", ".join(missing)}.' if missing else ''
     text = f'{figure_table(figures)}\n\n{images} images, {passes} forward passes.{lacking}\n'
-    (folder / 'explanations.md').write_text(text, encoding='utf-8')
+    with whole_file(folder / 'explanations.md') as file:
+        file.write_text(text, encoding='utf-8')
 
 
 def _as_data(figure: Figure) -> dict:

@@ -1,6 +1,7 @@
 """What the command lines in ``tools/`` share."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,15 @@ from mmproto import apis
 from mmproto.apis.load_config import DERIVED, LOADERS
 from mmproto.errors import InputError
 from mmproto.utils.files import existing_checkpoint
+
+# What a disk says, however right the program is, and what helps.
+ROOM = 'make room there, or give another folder'
+ANOTHER = 'give another folder'
+DISK_ERRORS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO), ANOTHER),
+    **dict.fromkeys((errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG), ANOTHER),
+}
 
 # Tools take MMEngine's own from here: where it is missing, mmproto says what to install.
 __all__ = ['existing_checkpoint', 'get_device', 'is_main_process']
@@ -45,7 +55,7 @@ class ConfigOptions(DictAction):
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End the program with one line, not a traceback, where the user's input is wrong."""
+    """End the program with one line, not a traceback, where the input or the disk is at fault."""
     try:
         yield
     except InputError as error:
@@ -63,6 +73,11 @@ def one_line_errors() -> Iterator[None]:
             f'error: a checkpoint cannot be downloaded ({error.reason}): give a file instead, such '
             'as model.backbone.init_cfg.checkpoint=FILE'
         )
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        file = 'a file' if error.filename is None else error.filename
+        sys.exit(f'error: {file}: {error.strerror}: {DISK_ERRORS[error.errno]}')
 
 
 def config_parser(description: str) -> argparse.ArgumentParser:

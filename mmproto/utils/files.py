@@ -3,21 +3,33 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mmproto.errors import InputError
 
+# What a trial writes: enough for a full disk to say so.
+BLOCK = b'\0' * 4096
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Return a name to write to; the file takes its own name once it is complete."""
+    """Return a name to write to; the file takes its own name once it is complete.
+
+    Raises:
+        OSError: If it cannot be written; it names the file.
+    """
     part = path.with_name(f'.{path.stem}.part{path.suffix}')
     try:
         yield part
         os.replace(part, path)
+    except OSError as error:
+        if error.filename is None or Path(error.filename) == part:  # a full disk names none
+            error.filename = str(path)
+        raise
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def make_writable(folder: Path) -> None:
@@ -28,7 +40,7 @@ def make_writable(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+        _try(folder)
     except OSError as error:
         raise InputError(
             f'the folder {folder} cannot be written ({error.strerror}): give another one'
@@ -36,13 +48,25 @@ def make_writable(folder: Path) -> None:
 
 
 def check_out_file(out: Path) -> None:
-    """Check where a file is to go, before any work.
+    """Check where a file is to go, before any work, and that it can be written there.
 
     Raises:
-        InputError: If its folder is not there, or it is a folder itself.
+        InputError: If its folder is not there or cannot be written, or it is no file itself.
     """
-    if not out.parent.is_dir() or out.is_dir():
+    if not out.parent.is_dir() or (out.exists() and not out.is_file()):
         raise InputError(f'{out}: give a file in a folder that is there')
+    try:
+        _try(out.parent, out.name)
+    except OSError as error:
+        raise InputError(
+            f'{out} cannot be written ({error.strerror}): give a file in another folder'
+        ) from None
+
+
+def _try(folder: Path, name: str = '') -> None:
+    """Write something to a folder, under a name that is longer, and remove it."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=f'.{name}', buffering=0) as file:
+        file.write(BLOCK)
 
 
 def existing_checkpoint(path: str) -> str:

@@ -1,6 +1,7 @@
 """Draws on images (height, width, 3), uint8, in OpenCV's BGR order."""
 
 from base64 import b64encode
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from mmproto.datasets.geometry import Geometry, scaled_box
 from mmproto.explanation.high_activation import upsample
 from mmproto.functional import Box
+from mmproto.utils.files import whole_file
 
 YELLOW = (0, 255, 255)
 HEAT = 0.4
@@ -74,8 +76,9 @@ def save(path: str, image: np.ndarray) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    if not cv2.imwrite(path, image, JPEG):
-        raise OSError(f'cannot write {path}')
+    _, buffer = cv2.imencode('.jpg', image, JPEG)
+    with whole_file(Path(path)) as file:  # OpenCV's own would not see a full disk
+        file.write_bytes(buffer)
 
 
 def thumbnail(image: np.ndarray, side: int) -> np.ndarray:

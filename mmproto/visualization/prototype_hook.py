@@ -17,6 +17,8 @@ from mmproto.visualization.prototype_files import remove_older_images, write_pro
 from mmproto.visualization.prototype_sheet import prototype_sheet
 
 SHEET_CLASSES = 20
+# Of its three pictures, for each pixel of the input: drawn birds take 1, photographs more.
+PICTURE_BYTES = 2
 
 
 @HOOKS.register_module()
@@ -71,6 +73,15 @@ class PrototypeVisualizationHook(Hook):
                 failures = [_failure(self._show_and_clean_up, runner, folder, epoch)]
             for failure in filter(None, failures):
                 runner.logger.warning(f'Push: not all prototypes are drawn ({failure}).')
+
+    def bytes_to_write(self, runner: Runner) -> int:
+        """Return about how much the pictures take that are still to be drawn and kept."""
+        dataset: Any = PrototypePushHook.of(runner).dataloader.dataset
+        height, width = images_of(dataset)[0]['inputs'].shape[-2:]
+        prototypes = len(unwrap_model(runner.model).head.prototype_class)
+        pushes = sum(push >= runner.epoch for push in runner.optim_wrapper.schedule.pushes)
+        drawn = pushes if self.keep_pushes is None else min(pushes, self.keep_pushes)
+        return drawn * prototypes * height * width * PICTURE_BYTES
 
     def _keeps(self, later_pushes: int) -> bool:
         """Whether the images of a push are kept that so many pushes follow."""

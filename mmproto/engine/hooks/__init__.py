@@ -1,5 +1,6 @@
 from mmproto.engine.hooks.chance_hook import ChanceHook
 from mmproto.engine.hooks.checkpoint_hook import PushedCheckpointHook
+from mmproto.engine.hooks.disk_space_hook import DiskSpaceHook
 from mmproto.engine.hooks.epoch_seed_hook import EpochSeedHook
 from mmproto.engine.hooks.frozen_backbone_hook import FrozenBackboneHook
 from mmproto.engine.hooks.push_hook import PrototypePushHook
@@ -10,6 +11,7 @@ from mmproto.engine.hooks.start_hook import PrototypeStartHook
 
 __all__ = [
     'ChanceHook',
+    'DiskSpaceHook',
     'EpochSeedHook',
     'FrozenBackboneHook',
     'PrototypePushHook',
