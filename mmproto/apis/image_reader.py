@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmpretrain.registry import DATASETS, TRANSFORMS
 from torch import Tensor
 
+from mmproto.datasets.folds import in_fold
 from mmproto.datasets.geometry import BOX_CROPS, Geometry, follow, loads_images
 from mmproto.datasets.image_dataset import ImageDataset
 from mmproto.datasets.transforms import LoadPicture
@@ -113,9 +114,12 @@ class ImageReader:
     def dataset(self, loader: str) -> ImageDataset:
         """Return the data set of a loader of the config, empty if it is not on this machine."""
         if loader not in self._datasets:
-            config = self.config.get(loader)
+            dataset = (self.config.get(loader) or {}).get('dataset')
+            if loader == 'push_dataloader':
+                train = (self.config.get('train_dataloader') or {}).get('dataset')
+                dataset = in_fold(dataset, train)
             try:
-                self._datasets[loader] = DATASETS.build(config.dataset) if config else []
+                self._datasets[loader] = DATASETS.build(dataset) if dataset else []
             except (InputError, OSError, RuntimeError):
                 self._datasets[loader] = []
         return self._datasets[loader]

@@ -7,6 +7,7 @@ from mmproto.datasets.checks import (
     check_labels,
     check_not_augmented,
 )
+from mmproto.datasets.folds import in_fold
 from mmproto.engine.allowed_patches import check_forbidden
 from mmproto.errors import InputError
 from mmproto.models import unwrap_model
@@ -21,6 +22,8 @@ def build_push_dataloader(runner: Runner) -> DataLoader:
         push_dataloader = dict(batch_size=75, dataset=dict(...),
                                sampler=dict(type='DefaultSampler', shuffle=False))
 
+    Where the training set is a fold of a ``KFoldDataset``, so is this one.
+
     Raises:
         InputError: If it is missing, shuffles, augments or has no image of some class, if a label
             is out of range, if the backbone cannot take images of this size, or if a patch of an
@@ -32,6 +35,8 @@ def build_push_dataloader(runner: Runner) -> DataLoader:
             'the config has no push_dataloader: add one that gives the training images '
             'without augmentation, in order'
         )
+    train = (runner.cfg.get('train_dataloader') or {}).get('dataset')
+    config = {**config, 'dataset': in_fold(config['dataset'], train)}
     dataloader = runner.build_dataloader(config, seed=runner.seed)
     dataset, model = dataloader.dataset, unwrap_model(runner.model)
     check_in_order(dataloader)

@@ -5,6 +5,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from torch.utils.data import DataLoader
 
+from mmproto.datasets.folds import in_fold
 from mmproto.datasets.map_dataset import MapDataset
 from mmproto.engine.frozen_maps import map_dataset, take_images, take_maps
 from mmproto.engine.hooks.push_hook import PrototypePushHook
@@ -69,7 +70,8 @@ class FrozenBackboneHook(Hook):
                     f'optim_wrapper.stages.{name} trains the backbone, or its batch norm: for a '
                     'FrozenBackboneHook leave backbone out of it and set norm_eval=True'
                 )
-        if runner.cfg.train_dataloader['dataset'] != runner.cfg.push_dataloader['dataset']:
+        train, push = runner.cfg.train_dataloader['dataset'], runner.cfg.push_dataloader['dataset']
+        if train != in_fold(push, train):
             raise InputError(
                 'train_dataloader.dataset is not that of push_dataloader: with a '
                 'FrozenBackboneHook the same images are trained on, without augmentation'

@@ -8,6 +8,7 @@ from mmpretrain.registry import HOOKS
 from torch.utils.data import DataLoader
 
 from mmproto.datasets.checks import check_labels
+from mmproto.datasets.folds import check_in_fold
 from mmproto.engine.nearest_patch_search import find_different_patches, find_nearest_patches
 from mmproto.engine.push import Search, watched_push
 from mmproto.engine.push_dataloader import build_push_dataloader
@@ -52,8 +53,8 @@ class PrototypePushHook(Hook):
 
     Raises:
         InputError: Before training, if ``push_dataloader`` is missing, shuffles, augments or has
-            no image of some class, if a label is out of range, or if the backbone cannot take
-            images of this size.
+            no image of some class, or has one of another fold, if a label is out of range, or if
+            the backbone cannot take images of this size.
     """
 
     dataloader: DataLoader
@@ -77,6 +78,11 @@ class PrototypePushHook(Hook):
             loaders['val_dataloader'] = runner.val_dataloader
         for setting, dataloader in loaders.items():
             check_labels(dataloader.dataset, num_classes, setting)
+        check_in_fold(
+            self.dataloader.dataset,
+            runner.train_dataloader.dataset,
+            runner.cfg.train_dataloader['dataset'],
+        )
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Push, if the schedule says so."""
