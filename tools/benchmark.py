@@ -16,6 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 
+# First: it says what to install where MMPretrain is missing.
+from mmproto.utils.command_line import one_line_errors
+
+# isort: split
 import cv2
 import torch
 from mmengine.config import Config, ConfigDict
@@ -29,12 +33,10 @@ from mmpretrain.structures import DataSample
 from PIL import Image
 from torch.utils.data import Dataset
 
-import mmproto  # noqa: F401
 from mmproto.apis import ProtoPNetInferencer, push_prototypes, write_prototypes
 from mmproto.engine.solvers import SparseLastLayer
 from mmproto.engine.solvers.score_pass import score_images
 from mmproto.errors import InputError
-from mmproto.utils.command_line import one_line_errors
 
 SCHEDULE = Path(__file__).parents[1] / 'configs/_base_/schedules/protopnet.py'
 PER_CLASS = 10

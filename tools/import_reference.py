@@ -4,14 +4,16 @@
 import argparse
 from pathlib import Path
 
+# First: it says what to install where MMPretrain is missing.
+from mmproto.utils.command_line import one_line_errors
+
+# isort: split
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import save_checkpoint
 
-import mmproto  # noqa: F401
 from mmproto.apis.import_reference import BACKBONES, import_reference, load_state_dict
-from mmproto.utils.command_line import one_line_errors
 from mmproto.utils.files import check_out_file, whole_file
 
 

@@ -8,6 +8,15 @@ most are covered; so are as many random pixels, and a random box of that area.
 import sys
 from collections.abc import Sequence
 
+# First: it says what to install where MMPretrain is missing.
+from mmproto.utils.command_line import (
+    checkpoint_parser,
+    existing_checkpoint,
+    load_config,
+    one_line_errors,
+)
+
+# isort: split
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -28,12 +37,6 @@ from mmproto.explanation.attribution import (
 from mmproto.explanation.explain import own_prototypes
 from mmproto.explanation.high_activation import high_activation_box
 from mmproto.explanation.prototype_maps import prototype_maps
-from mmproto.utils.command_line import (
-    checkpoint_parser,
-    existing_checkpoint,
-    load_config,
-    one_line_errors,
-)
 
 CHANCE = ('random pixels', 'random box')
 

@@ -15,6 +15,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+# First: it says what to install where MMPretrain is missing.
+from mmproto.utils.command_line import one_line_errors
+
+# isort: split
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
@@ -26,10 +30,8 @@ from mmpretrain.structures import DataSample
 from timm.models import get_pretrained_cfg
 from torch.utils.data import Dataset
 
-import mmproto  # noqa: F401
 from mmproto.engine.fixed_batches import BATCH_SIZE
 from mmproto.engine.push import push_prototypes
-from mmproto.utils.command_line import one_line_errors
 from mmproto.utils.files import check_out_file, whole_file
 
 SCHEDULE = Path(__file__).parents[1] / 'configs/_base_/schedules/protopnet.py'

@@ -4,17 +4,20 @@
 import argparse
 from pathlib import Path
 
-import mmengine
-from mmengine.dist import init_dist, is_distributed
-
-from mmproto.apis.ensemble import load_member, predict_ensemble
-from mmproto.errors import InputError
+# First: it says what to install where MMPretrain is missing.
 from mmproto.utils.command_line import (
     add_run_options,
     existing_checkpoint,
     load_config,
     one_line_errors,
 )
+
+# isort: split
+import mmengine
+from mmengine.dist import init_dist, is_distributed
+
+from mmproto.apis.ensemble import load_member, predict_ensemble
+from mmproto.errors import InputError
 from mmproto.utils.files import check_out_file, whole_file
 
 

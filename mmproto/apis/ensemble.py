@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+from zlib import crc32
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -103,9 +105,15 @@ def load_member(cfg: Config, checkpoint: str) -> Member:
 
 
 def image_names(dataset: ImageDataset) -> list[str]:
-    """Path of every image under the data set's folder."""
+    """Path of every image under the data set's folder; of one in memory a number of its pixels."""
     root = getattr(dataset, 'data_root', None) or '.'
-    return [osp.relpath(dataset.get_data_info(i)['img_path'], root) for i in range(len(dataset))]
+    infos = (dataset.get_data_info(i) for i in range(len(dataset)))
+    return [
+        osp.relpath(info['img_path'], root)
+        if 'img_path' in info
+        else f'an image of the checksum {crc32(np.ascontiguousarray(info.get("img", 0)).data):08x}'
+        for info in infos
+    ]
 
 
 def check_same_images(one: Member, other: Member) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 
+from mmproto.datasets.data_root import data_folder
 from mmproto.datasets.scale import fit_scale
 from mmproto.errors import InputError
 from mmproto.model_index import index_root
@@ -102,11 +103,13 @@ def find_config(config: str | Path) -> Path:
 def _read_config(file: Path, options: Mapping[str, Any]) -> Config:
     """Read the config file with the options; those in ``DERIVED`` reach all that follows."""
     derived = {name: _text(options[name]) for name in DERIVED if name in options}
+    if 'data_root' in derived:
+        derived['data_root'] = data_folder(derived['data_root'])
     for name, value in derived.items():
-        if name not in READ_BY_PYTHON and set(value) & set('\'"\\\n'):
+        if name not in READ_BY_PYTHON and set(value) & set('\'"\\\n\r'):
             raise InputError(
-                f'{name}={value}: a config takes neither quotes nor backslashes in it; rename '
-                'the folder, or link to it'
+                f'{name}={value}: a config takes no quotes, backslashes or line ends in it; '
+                'rename the folder, or link to it'
             )
     with _environment({DERIVED[name]: value for name, value in derived.items()}):
         cfg = Config.fromfile(file)

@@ -52,6 +52,16 @@ def image_paths(dataset: ImageDataset) -> list[str]:
     return [path for path in paths if isfile(path)]
 
 
+def image_groups(dataset: ImageDataset) -> set[str]:
+    """Return the groups of the images that have one, such as patients."""
+    return {
+        info['group']
+        for _, part in _parts(dataset)
+        for info in (part.get_data_info(number) for number in range(len(part)))
+        if info.get('group')
+    }
+
+
 def _parts(dataset: ImageDataset, first: int = 0) -> Iterator[tuple[int, ImageDataset]]:
     """Unwrap what is repeated or put together: each data set, with its first number."""
     if isinstance(dataset, RepeatDataset):

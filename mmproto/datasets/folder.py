@@ -40,7 +40,7 @@ class FolderDataset(CustomDataset):
       'val' as well as 'test', and all others 'train'.
 
     Images of one group, such as a patient's, stay on one side of a split that is drawn, and so do
-    files that are byte for byte the same.
+    files that are byte for byte the same. The infos of images that have a group say it, `group`.
 
     Args:
         data_root (str): The folder.
@@ -107,7 +107,11 @@ class FolderDataset(CustomDataset):
         check_readable([image.path for image in images])
         if self.balance:
             images = balanced(images, self.seed)
-        return [dict(img_path=image.path, gt_label=image.label) for image in images]
+        return [
+            dict(img_path=image.path, gt_label=image.label)
+            | (dict(group=image.group) if image.group else {})
+            for image in images
+        ]
 
     def _images(self, classes: tuple[str, ...]) -> list[LabelledImage]:
         annotations = annotation_path(self.data_root, self.given_list)
@@ -129,17 +133,21 @@ class FolderDataset(CustomDataset):
                 check_apart(found)
             return [image for folder in chosen for image in found[folder]]
         images = self._listed(annotations) if annotations else find_images(self.data_root, classes)
+        images = self._grouped(images, annotations)
         if self.split == 'all':
             return images
-        drawn = self._held_out(images, annotations)
+        drawn = self._held_out(images)
         check_both_sides(images, drawn, classes)
         return [p for p in images if (p.name in drawn) == (self.split != 'train')]
 
-    def _held_out(self, images: list[LabelledImage], annotations: str) -> set[str]:
+    def _grouped(self, images: list[LabelledImage], annotations: str) -> list[LabelledImage]:
+        """Return the images with the groups that the setting or the list gives them."""
+        listed = annotated_groups(annotations, self.img_prefix) if annotations else {}
+        return grouped(images, self.group, listed)
+
+    def _held_out(self, images: list[LabelledImage]) -> set[str]:
         """Names of the images that are held out, whole groups of them."""
-        groups = annotated_groups(annotations, self.img_prefix) if annotations else {}
-        images = with_copies(grouped(images, self.group, groups))
-        return held_out(images, self.val_share, self.seed)
+        return held_out(with_copies(images), self.val_share, self.seed)
 
     def _listed(self, annotations: str) -> list[LabelledImage]:
         images = []

@@ -38,7 +38,7 @@ def group_of(name: str, pattern: re.Pattern) -> str:
 def grouped(
     images: Sequence[LabelledImage], pattern: str, listed: Mapping[str, str]
 ) -> list[LabelledImage]:
-    """Return the images with their groups: as listed by name, or by an expression, or each alone.
+    """Return the images with their groups: as listed by name, or by an expression, or with none.
 
     Raises:
         InputError: An image has none, or groups are given in both ways.
@@ -53,12 +53,15 @@ def grouped(
     if pattern:
         compiled = group_pattern(pattern)
         return [image._replace(group=group_of(image.name, compiled)) for image in images]
-    return [image._replace(group=image.name) for image in images]
+    return [*images]
 
 
 def with_copies(images: Sequence[LabelledImage]) -> list[LabelledImage]:
-    """Return the images with one group for all groups that share a file, byte for byte."""
-    group = {image.path: image.group for image in images}
+    """Return the images with one group for all groups that share a file, byte for byte.
+
+    An image without a group is one by itself.
+    """
+    group = {image.path: image.group or image.name for image in images}
     joined: dict[str, str] = {}
 
     def found(name: str) -> str:
@@ -69,7 +72,7 @@ def with_copies(images: Sequence[LabelledImage]) -> list[LabelledImage]:
     for paths in copies(group):
         first, *others = sorted({found(group[path]) for path in paths})
         joined.update(dict.fromkeys(others, first))
-    return [image._replace(group=found(image.group)) for image in images]
+    return [image._replace(group=found(group[image.path])) for image in images]
 
 
 def check_apart(folders: Mapping[str, Sequence[LabelledImage]]) -> None:

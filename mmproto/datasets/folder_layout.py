@@ -2,9 +2,11 @@
 
 import os
 import os.path as osp
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from mmproto.datasets.annotations import ANNOTATIONS, annotated_classes, annotation_path
+from mmproto.datasets.data_root import data_folder
 from mmproto.datasets.image_files import EXTENSIONS
 from mmproto.errors import InputError
 
@@ -36,6 +38,7 @@ def folder_classes(data_root: str, ann_file: str = '') -> tuple[str, ...]:
     Raises:
         InputError: The folder is missing or has fewer than two classes, or a line is broken.
     """
+    data_root = data_folder(data_root)
     if not osp.isdir(data_root):
         raise InputError(f'data_root={data_root}: there is no such folder; {ADVICE}')
     annotations = annotation_path(data_root, ann_file)
@@ -55,6 +58,7 @@ def subfolders(folder: str) -> tuple[str, ...]:
     """Names of the folders in a folder, sorted; hidden ones are not seen."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.is_dir()]
+    _check_names(folder, names)
     return tuple(sorted(name for name in names if not name.startswith('.')))
 
 
@@ -102,6 +106,21 @@ def find_images(folder: str, classes: tuple[str, ...]) -> list[LabelledImage]:
                 f'the class folder {folder}/{name} has no images ({", ".join(EXTENSIONS)}): '
                 'add some or remove the folder'
             )
+        _check_names(folder, found)
+        for path in found:
+            if not osp.exists(osp.join(folder, path)):
+                raise InputError(f'{folder}/{path} is a link to what is not there: remove it')
         label = classes.index(name)
         images += [LabelledImage(osp.join(folder, path), label, path) for path in sorted(found)]
     return images
+
+
+def _check_names(folder: str, names: Iterable[str]) -> None:
+    """Raise an InputError for a name that no text file can hold."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                f'{folder} has a name that is no UTF-8, {os.fsencode(name)!r}: rename it'
+            ) from None

@@ -47,7 +47,8 @@ class MultiLabelFolderDataset(FolderDataset):
             LabelledImage(osp.join(self.img_prefix, name), labels, name)
             for name, labels in named_images(annotations, self.img_prefix).items()
         ]
+        images = self._grouped(images, annotations)
         if self.split == 'all':
             return images
-        drawn = self._held_out(images, annotations)
+        drawn = self._held_out(images)
         return [image for image in images if (image.name in drawn) == (self.split != 'train')]

@@ -142,8 +142,8 @@ class PushRecord:
         named = '; '.join(map(str, collapsed[:NAMED]))
         return [
             f'prototypes collapse onto few patches in {len(collapsed)} of {self.classes} classes '
-            f'({named}{"; ..." if len(collapsed) > NAMED else ""}): fewer prototypes a class, a '
-            'weaker cluster cost or a finer feature map help'
+            f'({named}{"; ..." if len(collapsed) > NAMED else ""}): fewer prototypes a class or a '
+            'weaker cluster cost help'
         ]
 
 

@@ -59,9 +59,9 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        # One out of a loader's worker brings the worker's traceback along; its last line counts.
-        line = str(error).strip().splitlines()[-1]
-        sys.exit(f'error: {line.removeprefix(f"{InputError.__module__}.{InputError.__name__}: ")}')
+        # One out of a loader's worker brings the worker's traceback along; what it ends by counts.
+        text = str(error).rpartition(f'{InputError.__module__}.{InputError.__name__}: ')[2]
+        sys.exit(f'error: {" ".join(text.split())}')  # names of files may have line ends in them
     except LocalEntryNotFoundError:
         sys.exit(
             'error: the pretrained weights of the backbone cannot be downloaded: give a file by '
@@ -70,8 +70,8 @@ def one_line_errors() -> Iterator[None]:
         )
     except URLError as error:
         sys.exit(
-            f'error: a checkpoint cannot be downloaded ({error.reason}): give a file instead, such '
-            'as model.backbone.init_cfg.checkpoint=FILE'
+            f'error: a download failed ({error.reason}): give a file instead, of a checkpoint by '
+            'model.backbone.init_cfg.checkpoint=FILE, of a data set by its data_root'
         )
     except OSError as error:
         if error.errno not in DISK_ERRORS:

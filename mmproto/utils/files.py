@@ -24,9 +24,10 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        if error.filename is None or Path(error.filename) == part:  # a full disk names none
-            error.filename = str(path)
-        raise
+        if error.filename is not None and Path(error.filename) != part:
+            raise
+        # A full disk names no file, and the part's name says nothing to anybody.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

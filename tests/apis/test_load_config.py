@@ -79,7 +79,7 @@ def test_a_config_that_comes_with_mmproto_is_found_from_any_folder(tmp_path, mon
     [
         ('no.py', {}, 'there is no config file no.py'),
         (BIRDS, dict(backbone='resnet9000'), 'is no model of timm; nearest'),
-        (BIRDS, dict(data_root="it's"), 'neither quotes nor backslashes'),
+        (BIRDS, dict(data_root="it's"), 'no quotes, backslashes'),
         (BIRDS, dict(cfg_options=dict(load_from='no.pth')), 'there is no checkpoint no.pth'),
     ],
 )

@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 from mmpretrain import FeatureExtractor, get_model
 
 from mmproto.datasets.birds import make_birds
-from mmproto.datasets.checks import labels_of
+from mmproto.datasets.checks import image_paths, labels_of
 from mmproto.engine import PrototypePushHook
 from mmproto.errors import InputError
 from tests.toy import loader, train_config
@@ -74,7 +74,16 @@ def test_wrapped_data_sets(config, wrapper, name):
 def test_a_fold_of_a_data_set(config):
     fold = dict(fold=0, num_splits=3, seed=0, dataset=config['train_dataloader']['dataset'])
     config['train_dataloader']['dataset'] = dict(type='KFoldDataset', **fold)
-    assert len(train(config).train_dataloader.dataset) == 24
+    config['val_dataloader']['dataset'] = dict(type='KFoldDataset', **fold, test_mode=True)
+    runner = train(config)
+    training, validation = (
+        {*image_paths(loader.dataset)}
+        for loader in (runner.train_dataloader, runner.val_dataloader)
+    )
+    pushed = image_paths(PrototypePushHook.of(runner).dataloader.dataset)
+    assert (len(training), len(validation)) == (24, 12)
+    assert {*pushed} == training
+    assert not {*pushed} & validation
 
 
 def test_further_samplers_and_transforms(config):

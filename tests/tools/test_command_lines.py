@@ -294,7 +294,7 @@ def test_a_path_keeps_its_blanks_and_commas():
 
 def test_a_path_that_a_config_cannot_hold_is_refused():
     args = config_parser('').parse_args([str(ROOT / CONFIG), '--cfg-options', "data_root=it's"])
-    with pytest.raises(InputError, match='neither quotes nor backslashes'):
+    with pytest.raises(InputError, match='no quotes, backslashes'):
         load_config(args)
 
 

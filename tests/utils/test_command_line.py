@@ -1,5 +1,6 @@
 import pytest
 
+from mmproto.errors import InputError
 from mmproto.utils.command_line import one_line_errors
 from mmproto.utils.files import whole_file
 
@@ -18,6 +19,18 @@ def test_a_disk_that_cannot_be_written_likewise(small_disk):
         (disk / 'folder').mkdir()
     text = f'error: {disk / "folder"}: Read-only file system: give another folder'
     assert str(caught.value) == text
+
+
+def test_an_error_is_one_line_whatever_is_in_it():
+    with pytest.raises(SystemExit) as caught, one_line_errors():
+        raise InputError('class a\nb has no image')
+    assert str(caught.value) == 'error: class a b has no image'
+    with pytest.raises(SystemExit) as caught, one_line_errors():
+        raise InputError(
+            'Caught InputError in DataLoader worker process 0.\nTraceback (most recent call '
+            'last):\n  File "x.py", line 1\nmmproto.errors.InputError: a.png is\nbroken\n'
+        )
+    assert str(caught.value) == 'error: a.png is broken'
 
 
 def test_what_no_disk_says_keeps_its_traceback():

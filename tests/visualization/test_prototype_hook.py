@@ -86,7 +86,7 @@ def test_a_drawing_that_fails_ends_no_training(tmp_path):
     assert images_of(tmp_path)[3] == 18
     (log,) = tmp_path.glob('*/*.log')
     (warning,) = re.findall('Push: not all prototypes are drawn (.*)', log.read_text())
-    assert re.fullmatch(r'\(OSError: cannot write .*epoch_2/00003_crop\.jpg\)\.', warning)
+    assert re.fullmatch(r"\(IsADirectoryError: .*epoch_2/00003_crop\.jpg'\)\.", warning)
 
 
 @pytest.mark.parametrize('keep', [0, -1, 1.5, True, 'all'])
