@@ -78,7 +78,7 @@ def save(path: str, image: np.ndarray) -> None:
     """
     _, buffer = cv2.imencode('.jpg', image, JPEG)
     with whole_file(Path(path)) as file:  # OpenCV's own would not see a full disk
-        file.write_bytes(buffer)
+        file.write_bytes(buffer.tobytes())
 
 
 def thumbnail(image: np.ndarray, side: int) -> np.ndarray:

@@ -78,11 +78,9 @@ class PrototypePushHook(Hook):
             loaders['val_dataloader'] = runner.val_dataloader
         for setting, dataloader in loaders.items():
             check_labels(dataloader.dataset, num_classes, setting)
-        check_in_fold(
-            self.dataloader.dataset,
-            runner.train_dataloader.dataset,
-            runner.cfg.train_dataloader['dataset'],
-        )
+        pushed: Any = self.dataloader.dataset
+        trained = runner.train_dataloader.dataset
+        check_in_fold(pushed, trained, runner.cfg.train_dataloader['dataset'])
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Push, if the schedule says so."""
