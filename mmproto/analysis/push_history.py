@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mmproto.engine.push_record import PushRecord, epoch_folders
+from mmproto.errors import InputError
 
 
 def push_records(work_dir: Path) -> list[PushRecord]:
@@ -16,6 +17,6 @@ def push_records(work_dir: Path) -> list[PushRecord]:
     """
     records = []
     for folder in epoch_folders(work_dir).values():
-        with suppress(OSError, ValueError):
+        with suppress(InputError):
             records.append(PushRecord.load(folder))
     return records

@@ -11,6 +11,7 @@ import torch
 
 from mmproto.errors import InputError
 from mmproto.models.heads.prototype_names import encode_name
+from mmproto.utils.json_file import read_json
 
 NUMBER = re.compile('0|[1-9][0-9]{0,8}')
 GREATEST_RADIUS = torch.finfo(torch.float32).max
@@ -65,12 +66,7 @@ class Edits:
         Raises:
             InputError: If there is no such file, or something in it is not as described here.
         """
-        try:
-            data = json.loads(file.read_text(encoding='utf-8'))
-        except OSError as error:
-            raise InputError(f'{file} cannot be read ({error.strerror})') from None
-        except (ValueError, RecursionError) as error:
-            raise InputError(f'{file} is no JSON ({error}): save it again') from None
+        data = read_json(file)
         try:
             return _edits(data)
         except InputError as error:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from mmproto.datasets.checks import check_image_array, check_image_file
 from mmproto.datasets.dicom import DICOM_EXTENSIONS
+from mmproto.datasets.image_files import FORMATS
 from mmproto.errors import InputError
 
 LONGEST_NAME = 100  # of a file, leaving room for what is put around it
@@ -59,7 +60,8 @@ def unique_names(images: Sequence[ImageInput]) -> list[str]:
 
 def _images_in(folder: Path) -> list[str]:
     """Return the files of a folder whose suffixes are those of images."""
-    suffixes = {*Image.registered_extensions(), *DICOM_EXTENSIONS}
+    known = Image.registered_extensions().items()
+    suffixes = {*DICOM_EXTENSIONS, *(suffix for suffix, kind in known if kind in FORMATS)}
     files = sorted(str(file) for file in folder.iterdir() if file.suffix.lower() in suffixes)
     if not files:
         raise InputError(f'there is no image in {folder}')

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from mmproto.datasets.image_files import UNREADABLE, check_whole
 from mmproto.errors import InputError
 
 BOX_TOLERANCE = 2  # pixels a box may stick out of its image before it counts as a mistake
@@ -18,16 +18,17 @@ class Row(NamedTuple):
 
 
 def image_size(path: str, where: str) -> tuple[int, int]:
-    """(width, height) from the file's header; `where` names the line that lists the image."""
+    """(width, height) of an image that is whole; `where` names the line that lists the image."""
     try:
-        with Image.open(path) as image:
-            return image.size
+        return check_whole(path)
     except FileNotFoundError:
         raise InputError(
             f'{where}: the image {path} is missing; data_root should be the unpacked data set'
         ) from None
-    except OSError:
-        raise InputError(f'{where}: {path} is no image; unpack the data set again') from None
+    except UNREADABLE as error:
+        raise InputError(
+            f'{where}: {path} is no image, or a damaged one ({error}); unpack the data set again'
+        ) from None
 
 
 def clip_box(box: Row, size: tuple[int, int], path: str) -> np.ndarray:

@@ -1,15 +1,20 @@
 """DICOM files as images of 8 bits, as a viewer shows them."""
 
+from os import SEEK_END
+from os.path import getsize
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from mmproto.datasets.grey_levels import to_8_bits
+from mmproto.datasets.image_limits import check_image_size
 from mmproto.errors import InputError
 from mmproto.utils.extras import need
 
 DICOM_EXTENSIONS = ('.dcm', '.dicom')
+PIXEL_HEADER = 8  # bytes before the pixels, at least
+LAST_FRAGMENT = bytes.fromhex('feffdde000000000')  # of compressed pixels
 
 
 def is_dicom(path: str) -> bool:
@@ -17,14 +22,30 @@ def is_dicom(path: str) -> bool:
     return path.lower().endswith(DICOM_EXTENSIONS)
 
 
-def read_header(path: str) -> Any:
-    """Return the header of a DICOM file, without its pixels, as a `pydicom.Dataset`.
+def check_whole_dicom(path: str) -> tuple[int, int]:
+    """Check a DICOM file by its header, and that no pixels are cut off its end.
+
+    Returns:
+        Width and height of the image.
 
     Raises:
-        InputError: pydicom is not installed, or the file has several frames.
+        InputError: pydicom is not installed, or the file has several frames or too many pixels.
         OSError: The file is damaged, or has no image.
     """
-    return _read(path, stop_before_pixels=True)
+    with open(path, 'rb') as file:
+        header = _read(path, file, stop_before_pixels=True)
+        left = getsize(path) - file.tell()
+    if header.file_meta.TransferSyntaxUID.is_compressed:
+        with open(path, 'rb') as file:
+            file.seek(-len(LAST_FRAGMENT), SEEK_END)
+            if file.read() != LAST_FRAGMENT:
+                read_dicom(path)
+    else:
+        from pydicom.pixels.utils import get_expected_length
+
+        if left < PIXEL_HEADER + get_expected_length(header):
+            raise OSError('its pixels are cut off')
+    return header.Columns, header.Rows
 
 
 def read_dicom(path: str) -> Image.Image:
@@ -39,7 +60,7 @@ def read_dicom(path: str) -> Image.Image:
         OSError: The file is damaged, has no image, or is compressed in a way that needs another
             package; the message says so.
     """
-    header = _read(path)
+    header = _read(path, path)
     from pydicom.pixels import apply_color_lut
 
     try:
@@ -52,21 +73,27 @@ def read_dicom(path: str) -> Image.Image:
     return Image.fromarray(image)
 
 
-def _read(path: str, **options: Any) -> Any:
+def _read(path: str, source: Any, **options: Any) -> Any:
     need('dicom', 'pydicom')
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
+    from pydicom.filereader import read_file_meta_info
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
 
     try:
-        header = dcmread(path, **options)
+        syntax = read_file_meta_info(path).get('TransferSyntaxUID')
+        if syntax == DeflatedExplicitVRLittleEndian:
+            raise InputError(f'{path} is deflated as a whole, which is not read: save it otherwise')
+        header = dcmread(source, **options)
         frames = int(header.get('NumberOfFrames') or 1)
         shape = header.get('Rows'), header.get('Columns')
-    except FileNotFoundError:
+    except (FileNotFoundError, InputError):
         raise
     except (InvalidDicomError, OSError, ValueError, TypeError, AttributeError) as error:
         raise OSError(f'no DICOM file, or a damaged one: {error}') from error
     if not all(shape):
         raise OSError('a DICOM file without an image')
+    check_image_size(path, *shape)
     if frames > 1:
         raise InputError(several_images(path, frames))
     return header

@@ -2,56 +2,103 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from os import SEEK_END
+from os.path import getsize
+from typing import Any
 
 from PIL import Image
 
 from mmproto.datasets.dicom import (
     DICOM_EXTENSIONS,
+    check_whole_dicom,
     is_dicom,
     read_dicom,
-    read_header,
     several_images,
 )
+from mmproto.datasets.image_limits import check_image_bytes, check_image_size
 from mmproto.errors import InputError
 
 EXTENSIONS = (
     *('.jpg', '.jpeg', '.png', '.ppm', '.pgm', '.bmp', '.tif', '.tiff', '.webp'),
     *DICOM_EXTENSIONS,
 )
-# What Pillow's readers raise for a file that is no image, broken or truncated.
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+# Whatever a file is called, no others are decoded: for PostScript, Pillow would run Ghostscript.
+FORMATS = ('JPEG', 'PNG', 'PPM', 'BMP', 'GIF', 'TIFF', 'WEBP', 'JPEG2000')
+# Pillow's readers raise nearly anything for a file that is no image, broken or truncated.
+UNREADABLE = Exception
+# How files of a format end that nobody has cut off.
+ENDS = {'JPEG': b'\xff\xd9', 'MPO': b'\xff\xd9', 'PNG': b'IEND\xaeB`\x82', 'GIF': b'\0;'}
+STRIPS, TILES = (273, 279), (324, 325)  # a TIFF's tags of where its data is, and how long
+
+Image.MAX_IMAGE_PIXELS = None  # open_image has a limit that a setting raises
 
 
 def open_image(path: str) -> Image.Image:
     """Open a file of any kind that is read here; close the image, or use it in a `with`.
 
     Raises:
-        InputError: The file has several pages or frames, or is DICOM and pydicom is not there.
-        OSError, ValueError, SyntaxError, DecompressionBombError: It is no image, or a broken one;
-            ``UNREADABLE`` has them all.
+        InputError: It is no file or too large, it has several pages or frames, or is DICOM and
+            pydicom is not there.
+        Exception: It is no image, or a broken one.
     """
+    check_image_bytes(path)
     if is_dicom(path):
         return read_dicom(path)
-    image = Image.open(path)
-    # The second image in a JPEG of a phone is a preview.
-    if image.format == 'TIFF' and getattr(image, 'n_frames', 1) > 1:
-        count = image.n_frames  # type: ignore[attr-defined]
+    image = Image.open(path, formats=FORMATS)
+    try:
+        check_image_size(path, *image.size)
+        # The second image in a JPEG of a phone is a preview.
+        if image.format == 'TIFF' and getattr(image, 'n_frames', 1) > 1:
+            raise InputError(several_images(path, image.n_frames))  # type: ignore[attr-defined]
+    except Exception:
         image.close()
-        raise InputError(several_images(path, count))
+        raise
     return image
 
 
-def is_readable(path: str) -> bool:
-    """Whether the file's header is that of an image.
+def check_whole(path: str) -> tuple[int, int]:
+    """Check an image file from its two ends; it is decoded only if that leaves a doubt.
+
+    Returns:
+        Width and height of the image.
 
     Raises:
-        InputError: It has several pages or frames, or is DICOM and pydicom is not there.
+        InputError: As :func:`open_image`.
+        Exception: It is no image, or a truncated or broken one.
+    """
+    if is_dicom(path):
+        check_image_bytes(path)
+        return check_whole_dicom(path)
+    with open_image(path) as image:
+        if not _ends_well(path, image):
+            image.load()
+        return image.size
+
+
+def _ends_well(path: str, image: Any) -> bool:
+    """Whether the end of a file is there. Text behind it, which some cameras leave, is no end."""
+    if image.format == 'TIFF':
+        tags = STRIPS if STRIPS[0] in image.tag_v2 else TILES
+        starts, lengths = (image.tag_v2.get(tag, ()) for tag in tags)
+        ends = [start + length for start, length in zip(starts, lengths)]
+        return bool(ends) and max(ends) <= getsize(path)
+    end = ENDS.get(image.format)
+    if end is None:
+        return False
+    with open(path, 'rb') as file:
+        file.seek(-len(end), SEEK_END)
+        return file.read() == end
+
+
+def is_readable(path: str) -> bool:
+    """Whether a file is an image, and whole; see :func:`check_whole`.
+
+    Raises:
+        InputError: It is no file or too large, it has several pages or frames, or is DICOM and
+            pydicom is not there.
     """
     try:
-        if is_dicom(path):
-            read_header(path)
-        else:
-            open_image(path).close()
+        check_whole(path)
     except InputError:
         raise
     except UNREADABLE:

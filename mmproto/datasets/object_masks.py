@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
 
 from mmproto.datasets.geometry import follow
+from mmproto.datasets.image_files import UNREADABLE, open_image
 from mmproto.errors import InputError
 
 # Grey value from which on a pixel is the object's: CUB's masks show how many people said so.
@@ -41,9 +41,11 @@ def picture_in_input(dataset: Any, image: int, path: str) -> np.ndarray:
     Raises:
         InputError: If it cannot be read or is of another size.
     """
-    mask = cv2.imread(path, cv2.IMREAD_GRAYSCALE)
-    if mask is None:
-        raise InputError(f'{path}: this is no readable picture; unpack the masks again')
+    try:
+        with open_image(path) as picture:
+            mask = np.asarray(picture.convert('L'))
+    except UNREADABLE:
+        raise InputError(f'{path}: this is no readable picture; unpack the masks again') from None
     geometry = follow(dataset.pipeline, dataset.get_data_info(image))[2]
     if mask.shape != tuple(geometry.size):
         raise InputError(

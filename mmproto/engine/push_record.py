@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from mmproto.datasets.checks import class_name
 from mmproto.datasets.image_dataset import ImageDataset
@@ -12,6 +11,7 @@ from mmproto.engine.push_certificate import PushCertificate
 from mmproto.engine.validation import changes, in_both
 from mmproto.models import ProtoPNetHead
 from mmproto.utils.files import whole_file
+from mmproto.utils.json_file import parsed, read_json
 
 # A class is said to collapse when its prototypes share patches down to half their number.
 COLLAPSED = 0.5
@@ -84,17 +84,10 @@ class PushRecord:
         """Read the ``push.json`` of a folder.
 
         Raises:
-            OSError: If there is none.
-            ValueError: If it is damaged.
+            InputError: If there is none, or it is damaged.
         """
-        data: Any = json.loads((folder / cls.FILE).read_text(encoding='utf-8'))
-        try:
-            shared = [SharedPatches(**one) for one in data['shared']]
-            counts = data.get('certificate')
-            certificate = None if counts is None else PushCertificate(**counts)
-            return cls(**{**data, 'shared': shared, 'certificate': certificate})
-        except (TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f'{folder / cls.FILE} is damaged') from error
+        file = folder / cls.FILE
+        return parsed(cls, read_json(file), str(file))
 
     def scalars(self) -> dict[str, float]:
         """Return what to plot: how far prototypes moved, onto how many patches, what that did."""

@@ -1,7 +1,6 @@
 """Checkpoints as data: nothing of a file is run, and what is in it is what it should be."""
 
 import os.path as osp
-import stat
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, MutableMapping
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mmproto.errors import InputError
+from mmproto.utils.data_file import check_data_file
 
 STATES = ('state_dict', 'ema_state_dict')
 ADVICE = 'give one that a training has saved'
@@ -56,8 +56,7 @@ def readable_checkpoint(name: str) -> Iterator[None]:
 
 def _check_file(file: Path) -> None:
     """Raise an InputError for what is no file (a pipe would be waited for), or grows if read."""
-    if not stat.S_ISREG(file.stat().st_mode):
-        raise InputError(f'{file} is no file but a folder, a pipe or a device: {ADVICE}')
+    check_data_file(file)
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):

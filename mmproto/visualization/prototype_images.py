@@ -1,6 +1,5 @@
 """What the prototypes look like: the images of a push, or else the training images."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from mmproto.explanation.prototype_maps import prototype_maps
 from mmproto.functional import Box
 from mmproto.models import ProtoPNet, ProtoPNetHead
 from mmproto.visualization.drawing import draw_box, heat_map, in_bgr
+from mmproto.visualization.saved_prototypes import saved_image, saved_prototypes
 
 
 @dataclass(frozen=True)
@@ -72,21 +72,10 @@ class SavedImages:
     """
 
     def __init__(self, head: ProtoPNetHead, folder: Path) -> None:
-        file = folder / 'prototypes.json'
-        if not file.is_file():
-            raise InputError(f'{file} is not there: give a folder that a push has written')
-        try:
-            records = {
-                (
-                    record['class_index'],
-                    record['image_index'],
-                    *record['location'],
-                    record['distance'],
-                ): record
-                for record in json.loads(file.read_text(encoding='utf-8'))
-            }
-        except (ValueError, KeyError, TypeError):
-            raise InputError(f'{file} is damaged: push again by tools/push.py') from None
+        records = {
+            (one.class_index, one.image_index, *one.location, one.distance): one
+            for one in saved_prototypes(folder)
+        }
         keys = patch_keys(head)
         if not all(key in records for key in keys):
             raise InputError(f'{folder} shows the prototypes of another push than this model has')
@@ -98,15 +87,17 @@ class SavedImages:
 
     def images(self, prototype: int) -> PrototypeImages | None:
         """Read them; None if they are gone."""
-        stem = f'{self.folder}/{self.records[prototype]["prototype"]:05d}'
-        image, crop, heat = (cv2.imread(f'{stem}_{part}.jpg') for part in ('image', 'crop', 'heat'))
+        number = self.records[prototype].prototype
+        image, crop, heat = (
+            saved_image(self.folder, number, part) for part in ('image', 'crop', 'heat')
+        )
         if image is None or crop is None or heat is None:
             return None
         return PrototypeImages(image, crop, heat)
 
     def path(self, prototype: int) -> str | None:
         """As the push noted it."""
-        return self.records[prototype]['image']
+        return self.records[prototype].image
 
 
 class TrainingImages:

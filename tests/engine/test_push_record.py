@@ -117,7 +117,7 @@ def test_a_record_of_before_there_were_certificates_is_loaded(record, tmp_path):
     assert PushRecord.load(tmp_path) == replace(record, certificate=None)
     data['certificate'] = dict(images=3)
     file.write_text(json.dumps(data))
-    with pytest.raises(ValueError, match='is damaged'):
+    with pytest.raises(ValueError, match='certificate misses assumptions, by_moves'):
         PushRecord.load(tmp_path)
 
 

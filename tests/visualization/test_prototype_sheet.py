@@ -15,7 +15,15 @@ def push_folder(tmp_path):
         for part, size in dict(image=(50, 100), crop=(20, 10)).items():
             Image.new('RGB', size, colour).save(tmp_path / f'{prototype:05d}_{part}.jpg')
     records = [
-        dict(prototype=prototype, class_index=label, class_name=name)
+        dict(
+            prototype=prototype,
+            class_index=label,
+            class_name=name,
+            image=None,
+            image_index=0,
+            location=[0, 0],
+            distance=0,
+        )
         for prototype, (label, name) in enumerate([(0, 'a_b'), (0, 'a_b'), (1, None)])
     ]
     (tmp_path / 'prototypes.json').write_text(json.dumps(records))
