@@ -19,12 +19,14 @@ import mmengine
 import mmpretrain
 import numpy as np
 import torch
+from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner, checkpoint
 from mmpretrain.utils import dependency
 
 from mmproto.utils.checkpoint_file import as_data, keep_own_checkpoints, readable_checkpoint
+from mmproto.utils.files import write_durably
 
 _STATISTICS = {
     name: getattr(HistoryBuffer, name) for name in ('min', 'max', 'mean', 'current', 'statistics')
@@ -41,6 +43,7 @@ def apply_workarounds() -> None:
     read_checkpoints_as_data()
     remove_own_checkpoints_alone()
     turn_hue_both_ways()
+    write_files_whole()
 
 
 def hide_mmcv_lite_warning() -> None:
@@ -199,3 +202,21 @@ def turn_hue_both_ways() -> None:
         return adjust(img, hue_factor, backend)
 
     mmcv.adjust_hue = adjust_hue
+
+
+def write_files_whole() -> None:
+    """Let MMEngine write beside a file and rename it, so that a kill leaves no part of one.
+
+    Checkpoints, metrics and predictions go this way. Unnecessary with a MMEngine that does so.
+    """
+
+    def put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
+        Path(filepath).parent.mkdir(parents=True, exist_ok=True)
+        write_durably(Path(filepath), obj)
+
+    def put_text(
+        self: LocalBackend, obj: str, filepath: str | Path, encoding: str = 'utf-8'
+    ) -> None:
+        put(self, obj.encode(encoding), filepath)
+
+    LocalBackend.put, LocalBackend.put_text = put, put_text

@@ -47,7 +47,7 @@ def train_and_test(environment, out, config, settings):
     work_dir = out / Path(config).parent.name
     options = ['--cfg-options', *settings] if settings else []
     run(environment, 'tools/train.py', config, '--work-dir', str(work_dir), *options)
-    checkpoint = (work_dir / 'last_checkpoint').read_text()
+    checkpoint = str(work_dir / (work_dir / 'last_checkpoint').read_text())
     metrics = work_dir / 'test.json'
     run(
         environment, 'tools/test.py', config, checkpoint, '--work-dir', str(work_dir),

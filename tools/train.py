@@ -18,7 +18,7 @@ def parse_args():
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from a checkpoint, or from the latest one in the work dir',
+        help='go on from a checkpoint, or from the last whole one in the work dir, if there is one',
     )
     parser.add_argument('--amp', action='store_true', help='train with mixed precision (GPU)')
     parser.add_argument('--no-validate', action='store_true', help='do not validate')
@@ -41,9 +41,10 @@ def main():
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else existing_checkpoint(args.resume)
+    if args.resume == 'auto':
+        cfg.resume = 'auto'
+    elif args.resume:
+        cfg.resume, cfg.load_from = True, existing_checkpoint(args.resume)
     build_runner(cfg).train()
 
 

@@ -2,7 +2,8 @@
 _base_ = './default_runtime.py'
 
 default_hooks = dict(
-    param_scheduler=dict(type='ParamSchedulerHook'), checkpoint=dict(type='CheckpointHook')
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='ResumableCheckpointHook'),
 )
 custom_hooks = [dict(type='DiskSpaceHook'), dict(type='SplitCheckHook')]
 find_unused_parameters = False

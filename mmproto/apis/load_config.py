@@ -53,8 +53,8 @@ def load_config(
             was trained with, likewise.
         backbone: Name of a timm model.
         num_classes: How many classes there are; the configs of folders count them themselves.
-        work_dir: Where logs and checkpoints go; 'work_dirs/' and the config's name if the config
-            does not say.
+        work_dir: Where logs and checkpoints go; if the config does not say, 'work_dirs/' and its
+            place in the folder 'configs', such as 'work_dirs/protopnet/vgg19_cub'.
         cfg_options: Any other setting by its dotted name, as ``--cfg-options`` takes it.
 
     Raises:
@@ -77,7 +77,7 @@ def load_config(
     fit_scale(cfg, chosen='scale' in options or DERIVED['scale'] in os.environ)
     if cfg.get('load_from'):
         existing_checkpoint(cfg.load_from)
-    cfg.work_dir = str(work_dir or cfg.get('work_dir') or f'work_dirs/{file.stem}')
+    cfg.work_dir = str(work_dir or cfg.get('work_dir') or _default_work_dir(file))
     for name in LOADERS:
         if cfg.get(name) is not None:
             cfg[name] = _loader_config(cfg[name])
@@ -98,6 +98,13 @@ def find_config(config: str | Path) -> Path:
     raise InputError(
         f'there is no config file {config}' + (f', here or in {folders[-1]}' if folders else '')
     )
+
+
+def _default_work_dir(file: Path) -> Path:
+    """Return a place of a config's own: a ProtoPNet and its baseline have the same name."""
+    parts = file.resolve().with_suffix('').parts
+    inside = parts[len(parts) - parts[::-1].index('configs') :] if 'configs' in parts else ()
+    return Path('work_dirs', *(inside or parts[-1:]))
 
 
 def _read_config(file: Path, options: Mapping[str, Any]) -> Config:

@@ -86,6 +86,8 @@ class StagedTrainLoop(EpochBasedTrainLoop):
         """Run all stages."""
         self._check_hooks()
         self._wrap_anew()
+        if self.epoch:  # a validation of that epoch may be made up in its stage
+            self._activate(self.epoch - 1)
         if not self.schedule.ends_with_patches:
             self.runner.logger.warning(
                 'The last push is not the last thing that this schedule does to prototypes and '
@@ -97,9 +99,8 @@ class StagedTrainLoop(EpochBasedTrainLoop):
 
     def run_epoch(self) -> None:
         """Run one epoch in its stage."""
-        stage = self.schedule.stages[self.epoch]
-        wrapper = self.runner.optim_wrapper
-        wrapper.activate(stage, self.runner.model, len(self.dataloader))
+        stage, wrapper = self.schedule.stages[self.epoch], self.runner.optim_wrapper
+        self._activate(self.epoch)
         self.time_left.epoch_starts(self.epoch, time.monotonic())
         left = self.time_left.in_words(self.epoch)
         groups = dict.fromkeys(group['name'] for group in wrapper.active.optimizer.param_groups)
@@ -108,6 +109,10 @@ class StagedTrainLoop(EpochBasedTrainLoop):
             f'{", ".join(groups)} train{left and "; " + left}.'
         )
         super().run_epoch()
+
+    def _activate(self, epoch: int) -> None:
+        stage = self.schedule.stages[epoch]
+        self.runner.optim_wrapper.activate(stage, self.runner.model, len(self.dataloader))
 
     def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
         """Run one iteration; before the first, stop the norms that the stage wants still."""

@@ -3,17 +3,17 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import master_only
 from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from mmengine.visualization import Visualizer
-from torch import nn
 
 from mmproto.engine.lenient_writers import LenientBackend, keep_logging
 from mmproto.engine.training_state import build_optimizers, check_training_state, settings
 from mmproto.errors import InputError
 from mmproto.models.loaded_weights import check_loaded, some
-from mmproto.utils.files import make_writable
+from mmproto.utils.files import make_writable, whole_file
 from mmproto.utils.freed_memory import keep_freed_memory
 
 # How the messages begin that fill hundreds of lines before anything happens.
@@ -26,18 +26,26 @@ class QuietRunner(Runner):
     What it loads has to be of its model, and what it goes on from the state of its training.
     """
 
+    @master_only
     def dump_config(self) -> None:
         """Write the config to the work dir, but not over one: only a training does that."""
-        name = self.cfg.filename
-        self._dumped = name is None or not (Path(self.work_dir) / Path(name).name).exists()
-        if self._dumped:
-            super().dump_config()
+        if not self._config_file.exists():
+            self._write_config()
 
-    def train(self) -> nn.Module:
-        """Write the config, which is that of the checkpoints to come, and train."""
-        if not self._dumped:
-            super().dump_config()
-        return super().train()
+    def load_or_resume(self) -> None:
+        """Load what the config says; a training's config is then that of its checkpoints."""
+        super().load_or_resume()
+        if isinstance(self._train_loop, BaseLoop):
+            self._write_config()
+
+    @property
+    def _config_file(self) -> Path:
+        return Path(self.work_dir) / Path(self.cfg.filename or f'{self.timestamp}.py').name
+
+    @master_only
+    def _write_config(self) -> None:
+        with whole_file(self._config_file) as file:
+            self.cfg.dump(file)
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
         """Load weights, and say how many there were, unless they were all.

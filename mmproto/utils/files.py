@@ -33,6 +33,14 @@ def whole_file(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file that a kill, and a power cut too, leaves as it was or whole."""
+    with whole_file(path) as part, part.open('wb') as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def make_writable(folder: Path) -> None:
     """Make a folder, and see that something can be written in it.
 

@@ -23,7 +23,7 @@ PICTURE_BYTES = 2
 
 @HOOKS.register_module()
 class PrototypeVisualizationHook(Hook):
-    """Draws the prototypes of every push, once the checkpoint of its epoch is saved.
+    """Draws the prototypes of every push, before the checkpoint of its epoch is saved.
 
     .. code:: python
 
@@ -49,7 +49,8 @@ class PrototypeVisualizationHook(Hook):
         InputError: If ``keep_pushes`` is no positive integer.
     """
 
-    priority = 'LOWEST'  # after the checkpoint hook
+    # After the solver, and before the checkpoint hook: who goes on from that has the images.
+    priority = 'LOW'
 
     def __init__(self, keep_pushes: int | None = None) -> None:
         if keep_pushes is not None and (type(keep_pushes) is not int or keep_pushes < 1):

@@ -38,7 +38,7 @@ def test_all_that_follows_from_the_arguments_does(images):
     assert cfg.data_preprocessor.num_classes == 3
     assert [step.get('scale') for step in cfg.push_dataloader.dataset.pipeline][-2] == (96, 64)
     assert cfg.model.backbone.model_name == 'resnet18'
-    assert cfg.work_dir == 'work_dirs/resnet34_folder'
+    assert cfg.work_dir == 'work_dirs/protopnet/resnet34_folder'
     assert cfg.train_dataloader.collate_fn == dict(type='default_collate')
 
 

@@ -2,7 +2,6 @@ import re
 
 import numpy as np
 import pytest
-import torch
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from PIL import Image
@@ -34,18 +33,17 @@ def images_of(work_dir):
     }
 
 
-def test_the_checkpoint_is_saved_before_anything_is_drawn(tmp_path, monkeypatch):
+def test_who_goes_on_from_a_checkpoint_has_the_images(tmp_path, monkeypatch):
     write, saved = prototype_hook.write_prototypes, []
 
     def watched(model, nearest, dataset, folder):
         epoch = int(folder.name.removeprefix('epoch_'))
-        state = torch.load(tmp_path / f'epoch_{epoch}.pth')['state_dict']
-        saved.append(torch.equal(state['head.prototype_vectors'], model.head.prototype_vectors))
+        saved.append((tmp_path / f'epoch_{epoch}.pth').exists())
         write(model, nearest, dataset, folder)
 
     monkeypatch.setattr(prototype_hook, 'write_prototypes', watched)
     Runner.from_cfg(config_of(tmp_path)).train()
-    assert saved == [True] * 3
+    assert saved == [False] * 3
     assert images_of(tmp_path) == {1: 18, 2: 18, 3: 18}
 
 

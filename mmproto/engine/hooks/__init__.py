@@ -4,6 +4,7 @@ from mmproto.engine.hooks.disk_space_hook import DiskSpaceHook
 from mmproto.engine.hooks.epoch_seed_hook import EpochSeedHook
 from mmproto.engine.hooks.frozen_backbone_hook import FrozenBackboneHook
 from mmproto.engine.hooks.push_hook import PrototypePushHook
+from mmproto.engine.hooks.resumable_checkpoint_hook import ResumableCheckpointHook
 from mmproto.engine.hooks.scheduler_hook import StagedParamSchedulerHook
 from mmproto.engine.hooks.solver_hook import SolverHook
 from mmproto.engine.hooks.split_check_hook import SplitCheckHook
@@ -17,6 +18,7 @@ __all__ = [
     'PrototypePushHook',
     'PrototypeStartHook',
     'PushedCheckpointHook',
+    'ResumableCheckpointHook',
     'SolverHook',
     'SplitCheckHook',
     'StagedParamSchedulerHook',

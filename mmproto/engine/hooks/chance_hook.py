@@ -12,6 +12,7 @@ from mmproto.models.heads import MultiLabelProtoPNetHead
 
 # Above this part of what guessing costs, nothing is learnt.
 GUESSING = 0.95
+COUNT = 'epochs_at_chance'
 
 
 @HOOKS.register_module()
@@ -31,7 +32,6 @@ class ChanceHook(Hook):
         head = unwrap_model(runner.model).head
         findings = isinstance(head, MultiLabelProtoPNetHead)
         self.chance = 0.0 if findings else math.log(head.num_classes)
-        self.epochs = 0
         self.losses: list[Tensor] = []
 
     def after_train_iter(
@@ -47,11 +47,13 @@ class ChanceHook(Hook):
         if not self.chance or not losses:
             return
         mean = torch.stack(losses).mean().item()
-        self.epochs = self.epochs + 1 if mean > GUESSING * self.chance else 0
-        if self.epochs > 1:
+        before = runner.message_hub.get_info(COUNT, 0) if runner.epoch else 0
+        epochs = before + 1 if mean > GUESSING * self.chance else 0
+        runner.message_hub.update_info(COUNT, epochs)  # checkpoints keep it
+        if epochs > 1:
             runner.logger.warning(
                 f'loss_cls is {mean:.2f} on average of epoch {runner.epoch + 1}, and guessing '
-                f'costs {self.chance:.2f}: for {self.epochs} epochs nothing is learnt. Look '
+                f'costs {self.chance:.2f}: for {epochs} epochs nothing is learnt. Look '
                 'whether the backbone has pretrained weights, batch norm stands still '
                 '(norm_eval=True in the stages of optim_wrapper), the prototypes begin at patches '
                 '(PrototypeStartHook), and at the learning rates of the stages.'

@@ -81,6 +81,7 @@ class PrototypePushHook(Hook):
         pushed: Any = self.dataloader.dataset
         trained = runner.train_dataloader.dataset
         check_in_fold(pushed, trained, runner.cfg.train_dataloader['dataset'])
+        self._unfinished = _left_unfinished(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Push, if the schedule says so."""
@@ -125,6 +126,17 @@ class PrototypePushHook(Hook):
             runner.logger.warning(f'Push: {loss}.')
         runner.visualizer.add_scalars(record.scalars(), step=record.epoch)
         _save(runner, record)
+
+
+def _left_unfinished(runner: Runner) -> PushRecord | None:
+    """Return the record of the push before this run, if no validation has been after it."""
+    if runner.epoch - 1 not in runner.optim_wrapper.schedule.pushes:
+        return None
+    try:
+        record = PushRecord.load(epoch_folder(runner.work_dir, runner.epoch))
+    except (OSError, ValueError):
+        return None
+    return None if record.after else record
 
 
 @master_only
