@@ -17,6 +17,12 @@ class Row(NamedTuple):
     values: list
 
 
+def check_split(split: str) -> None:
+    """Raise an InputError for another split than those that CUB and Cars have."""
+    if split not in ('train', 'test'):
+        raise InputError(f"dataset.split='{split}': give train or test")
+
+
 def image_size(path: str, where: str) -> tuple[int, int]:
     """(width, height) of an image that is whole; `where` names the line that lists the image."""
     try:

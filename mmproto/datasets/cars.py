@@ -8,7 +8,8 @@ import mat4py
 from mmpretrain.datasets import StanfordCars
 from mmpretrain.registry import DATASETS
 
-from mmproto.datasets.boxes import Row, clip_box, image_size
+from mmproto.datasets.boxes import Row, check_split, clip_box, image_size
+from mmproto.datasets.data_root import data_folder
 from mmproto.errors import InputError
 
 ADVICE = 'data_root should be the unpacked Stanford_Cars folder'
@@ -79,9 +80,10 @@ class AnnotatedCars(StanfordCars):
         ...                          dict(type='PackInputs')])
     """
 
-    def __init__(self, data_root: str, split: str = 'train', **kwargs: Any) -> None:
-        if split in SPLIT_FILES:
-            check_layout(data_root, split)
+    def __init__(self, data_root: str = '', split: str = 'train', **kwargs: Any) -> None:
+        check_split(split)
+        data_root = data_folder(data_root)
+        check_layout(data_root, split)
         super().__init__(data_root, split=split, **kwargs)
 
     def load_data_list(self) -> list[dict]:

@@ -105,6 +105,26 @@ def check_labels(dataset: ImageDataset, num_classes: int, setting: str) -> np.nd
     return labels
 
 
+def check_label_counts(dataset: ImageDataset, one_class: bool, setting: str) -> None:
+    """Raise an InputError for images with any number of labels, where a head takes one of each.
+
+    Args:
+        dataset: The data set.
+        one_class: Whether the head takes one class an image.
+        setting: The loader whose data set it is.
+    """
+    if one_class and any(
+        np.ndim(part.get_data_info(number)['gt_label'])
+        for _, part in _parts(dataset)
+        for number in range(len(part))
+    ):
+        raise InputError(
+            f'{setting}.dataset has images with any number of labels, but model.head is for one '
+            "class an image: set model.head.type='MultiLabelProtoPNetHead' and metrics for "
+            'several labels, as configs/protopnet/resnet34_findings_folder.py does'
+        )
+
+
 def check_every_class(
     dataset: ImageDataset, labels: np.ndarray, prototype_class: list[int]
 ) -> None:

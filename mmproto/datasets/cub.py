@@ -11,7 +11,8 @@ from mmengine import list_from_file
 from mmpretrain.datasets import CUB
 from mmpretrain.registry import DATASETS
 
-from mmproto.datasets.boxes import Row, clip_box, image_size
+from mmproto.datasets.boxes import Row, check_split, clip_box, image_size
+from mmproto.datasets.data_root import data_folder
 from mmproto.errors import InputError
 
 ADVICE = 'data_root should be the unpacked CUB_200_2011 folder'
@@ -52,7 +53,7 @@ def read_rows(root: str, name: str) -> Iterator[Row]:
     if not osp.isfile(path):
         raise InputError(f'{path}: there is no such file; {ADVICE}')
     try:
-        lines = list_from_file(path)
+        lines = list_from_file(path, encoding='utf-8-sig')  # a byte order mark is not seen
     except UnicodeDecodeError:
         raise InputError(f'{path}: this is no text in UTF-8; unpack the data set again') from None
     for n, line in enumerate(lines, start=1):
@@ -145,6 +146,10 @@ class AnnotatedCUB(CUB):
     """
 
     METAINFO: ClassVar[dict] = {}  # CUB's 200 names would win over classes.txt
+
+    def __init__(self, data_root: str = '', split: str = 'train', **kwargs: Any) -> None:
+        check_split(split)
+        super().__init__(data_folder(data_root), split=split, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Read and checks the annotation; one dict an image of the split, in the files' order."""

@@ -4,6 +4,7 @@ from torch.utils.data import DataLoader
 from mmproto.datasets.checks import (
     check_every_class,
     check_in_order,
+    check_label_counts,
     check_labels,
     check_not_augmented,
 )
@@ -25,9 +26,10 @@ def build_push_dataloader(runner: Runner) -> DataLoader:
     Where the training set is a fold of a ``KFoldDataset``, so is this one.
 
     Raises:
-        InputError: If it is missing, shuffles, augments or has no image of some class, if a label
-            is out of range, if the backbone cannot take images of this size, or if a patch of an
-            image that it does not have is forbidden.
+        InputError: If it is missing, shuffles, augments or has no image of some class, if its
+            images have several labels and the head takes one, if a label is out of range, if the
+            backbone cannot take images of this size, or if a patch of an image that it does not
+            have is forbidden.
     """
     config = runner.cfg.get('push_dataloader')
     if config is None:
@@ -40,6 +42,7 @@ def build_push_dataloader(runner: Runner) -> DataLoader:
     dataloader = runner.build_dataloader(config, seed=runner.seed)
     dataset, model = dataloader.dataset, unwrap_model(runner.model)
     check_in_order(dataloader)
+    check_label_counts(dataset, model.head.predicts_one_class, 'push_dataloader')
     labels = check_labels(dataset, model.head.num_classes, 'push_dataloader')
     check_every_class(dataset, labels, model.head.prototype_class.tolist())
     check_not_augmented(dataset)

@@ -150,6 +150,10 @@ def test_a_label_that_is_no_class_is_named(tmp_path, label):
     assert f'class {label} is not among the 196' in text
 
 
+def test_a_split_that_there_is_not(tmp_path):
+    assert message(tmp_path, split='valid') == "dataset.split='valid': give train or test"
+
+
 def test_a_split_without_images(tmp_path):
     entries = [[*entry[:-1], 1] for entry in ENTRIES]
     assert 'there is no train image' in message(single_file(tmp_path, entries))

@@ -54,10 +54,10 @@ def load(root, **kwargs):
     return AnnotatedCUB(data_root=str(root), **kwargs)
 
 
-def message(root):
+def message(root, **kwargs):
     """The one line of the error that loading ends in."""
     with pytest.raises(InputError) as error:
-        load(root)
+        load(root, **kwargs)
     assert '\n' not in str(error.value)
     return str(error.value)
 
@@ -176,6 +176,22 @@ def test_an_id_that_images_txt_does_not_know(root):
 def test_a_part_without_a_line(root):
     write(root, 'parts/part_locs.txt', FILES['parts/part_locs.txt'][:-1])
     assert f'{root / "parts/part_locs.txt"}: image id 5 has not all 2 parts' in message(root)
+
+
+def test_a_split_that_there_is_not(root):
+    assert message(root, split='valid') == "dataset.split='valid': give train or test"
+
+
+def test_a_root_that_is_no_folder(root):
+    assert 'data_root is empty' in message('')
+    assert 'is a file' in message(root / 'images.txt')
+
+
+def test_a_byte_order_mark_is_not_seen(root):
+    for file in ('images.txt', 'classes.txt'):
+        text = (root / file).read_bytes()
+        (root / file).write_bytes(b'\xef\xbb\xbf' + text)
+    assert len(load(root)) == 3
 
 
 def test_a_split_without_images(root):

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from mmproto.datasets import FolderDataset, MultiLabelFolderDataset
+from mmproto.datasets.checks import check_label_counts
 from mmproto.errors import InputError
 
 
@@ -22,6 +23,16 @@ def write(tmp_path):
 
 def labels_of(dataset):
     return [tuple(dataset.get_data_info(i)['gt_label']) for i in range(len(dataset))]
+
+
+def test_a_head_of_one_class_refuses_them(write):
+    root = write(['-', '1,0', '0', '1'] * 3)
+    findings = MultiLabelFolderDataset(data_root=root, split='all')
+    check_label_counts(findings, False, 'push_dataloader')
+    with pytest.raises(InputError, match=r'push_dataloader.dataset .*MultiLabelProtoPNetHead'):
+        check_label_counts(findings, True, 'push_dataloader')
+    one_each = FolderDataset(data_root=write(['0', '1'] * 3), split='all')
+    check_label_counts(one_each, True, 'push_dataloader')
 
 
 def test_every_set_of_labels_is_on_both_sides(write):

@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from torch.utils.data import DataLoader
 
-from mmproto.datasets.checks import check_labels
+from mmproto.datasets.checks import check_label_counts, check_labels
 from mmproto.datasets.folds import check_in_fold
 from mmproto.engine.nearest_patch_search import find_different_patches, find_nearest_patches
 from mmproto.engine.push import Search, watched_push
@@ -72,12 +72,13 @@ class PrototypePushHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Build the push set and check the data."""
         self.dataloader = build_push_dataloader(runner)
-        num_classes = unwrap_model(runner.model).head.num_classes
+        head = unwrap_model(runner.model).head
         loaders = dict(train_dataloader=runner.train_dataloader)
         if runner.val_loop is not None:
             loaders['val_dataloader'] = runner.val_dataloader
         for setting, dataloader in loaders.items():
-            check_labels(dataloader.dataset, num_classes, setting)
+            check_label_counts(dataloader.dataset, head.predicts_one_class, setting)
+            check_labels(dataloader.dataset, head.num_classes, setting)
         pushed: Any = self.dataloader.dataset
         trained = runner.train_dataloader.dataset
         check_in_fold(pushed, trained, runner.cfg.train_dataloader['dataset'])
