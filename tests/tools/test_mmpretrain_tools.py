@@ -1,6 +1,7 @@
 """MMPretrain's own tools, as its wheel ships them, on a ProtoPNet; see docs/mmpretrain.md."""
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -13,9 +14,11 @@ import mmpretrain
 import pytest
 import torch
 from mmengine.utils import digit_version
+from mmpretrain.registry import DATASETS
 from PIL import Image
 
 from mmproto.datasets.birds import make_birds
+from mmproto.datasets.checks import image_paths
 
 ROOT = Path(__file__).parents[2]
 TOOLS = Path(mmpretrain.__file__).parent / '.mim' / 'tools'
@@ -64,6 +67,29 @@ def run(birds, tmp_path_factory):
         return done.stdout + done.stderr
 
     return run
+
+
+def test_the_push_set_follows_the_folds_of_a_cross_validation(run, birds, tmp_path):
+    config = tmp_path / 'folds.py'
+    config.write_text(
+        f"_base_ = '{CONFIG}'\ntrain_dataloader = dict(dataset=dict("
+        '_delete_=True, **_base_.train_dataloader.dataset.dataset))\n'
+    )
+    text = run(
+        TOOLS / 'kfold-cross-valid.py', config, '--num-splits', 12, '--fold', 1, '--seed', 3,
+        '--work-dir', tmp_path / 'work', *QUICK,
+    )  # fmt: skip
+    assert 'as well' not in text
+    records = tmp_path / 'work' / 'fold1' / 'prototypes' / 'epoch_3' / 'prototypes.json'
+    images = {Path(record['image']).name for record in json.loads(records.read_text())}
+    fold = dict(
+        type='KFoldDataset', fold=1, num_splits=12, seed=3, test_mode=True,
+        dataset=dict(type='AnnotatedCUB', data_root=str(birds), split='train', pipeline=[]),
+    )  # fmt: skip
+    held_out = {Path(path).name for path in image_paths(DATASETS.build(fold))}
+    assert len(held_out) == 2
+    assert images
+    assert not images & held_out
 
 
 @pytest.fixture(scope='module')
