@@ -109,6 +109,8 @@ def annotated_classes(data_root: str, path: str) -> tuple[str, ...]:
     names = None
     if osp.isfile(names_file):
         names = tuple(name.strip() for name in read_lines(names_file) if name.strip())
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise InputError(f'{names_file} names two classes {twice[0]}: give each its own name')
         for where, _, some in rows:
             label = max(some, default=0)
             if label >= len(names):

@@ -335,6 +335,13 @@ def test_a_broken_annotation_file_is_named_with_its_line(tmp_path, text, answer)
     assert answer in message(listed(tmp_path, text, x=4))
 
 
+def test_two_classes_of_one_name_are_refused(tmp_path):
+    folder(tmp_path, x=4)
+    (tmp_path / 'annotations.txt').write_text('\n'.join(f'x/{i}.png {i % 2}' for i in range(4)))
+    (tmp_path / 'classes.txt').write_text('a\na\n')
+    assert 'names two classes a' in message(tmp_path)
+
+
 def test_a_label_without_a_name(tmp_path):
     listed(tmp_path, 'x/0.png 0\nx/1.png 1\nx/2.png 2', x=3)
     (tmp_path / 'classes.txt').write_text('a\nb\n')
