@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 # What lies between is worth a look.
 BLANK, FAINT = 0.2, 0.3
 # Share of the unlike images of its class or near the prototype that have its patch pixel for pixel.
-SHARED = 0.2
+# One of 60 prototypes on rendered plumage has as much, if nobody says where the birds are.
+SHARED = 0.25
 LARGE = 0.5  # of the image, above which a box shows nothing in particular
 FROM_ONE_IMAGE = 3  # prototypes of a class; two may well be two parts of one object
 # Of the way from 0 to the highest score: what scores less resembles nothing, what a prototype
@@ -49,12 +50,25 @@ def _of_pixels(one: 'PrototypeStatistics') -> list[Concern]:
         blank = one.contrast < BLANK
         found.append(Concern('nearly blank' if blank else 'has little contrast', figures, blank))
     shared, unlike = one.shared
-    if shared >= 2 and shared >= SHARED * unlike:
+    if shared >= 2 and shared >= SHARED * unlike and not _is_on_object(one):
         figures = f'{shared} of {unlike} otherwise unlike training images have it at the same place'
         found.append(Concern('may be text, a marker or a frame', figures))
-    if one.parts == []:
-        found.append(Concern('may look at background', 'no part that is annotated is in its box'))
+    if one.on_object is not None and one.on_object[0] < one.on_object[1]:
+        on, covered = one.on_object
+        figures = (
+            f'{on:.0%} of what it marks in test images is on the object, which covers {covered:.0%}'
+        )
+        found.append(Concern('looks at background', figures))
+    if one.on_object is None and one.parts == []:
+        found.append(Concern('has no annotated part in its box', serious=False))
     return found
+
+
+def _is_on_object(one: 'PrototypeStatistics') -> bool:
+    """Whether annotations say that it is on the object: that is what such images share then."""
+    if one.on_object is not None:
+        return one.on_object[0] >= one.on_object[1]
+    return bool(one.parts)
 
 
 def _of_patch(one: 'PrototypeStatistics') -> list[Concern]:
@@ -81,12 +95,20 @@ def _of_patch(one: 'PrototypeStatistics') -> list[Concern]:
 
 def _of_class(one: 'PrototypeStatistics') -> list[Concern]:
     found = []
+    if one.score_own <= one.score_other:  # false where there are no such images
+        figures = (
+            f'it scores {one.score_own:.2f} on test images of its class and '
+            f'{one.score_other:.2f} on all others, on average'
+        )
+        found.append(Concern('speaks for the wrong class', figures))
+    if one.label not in (-1, one.strongest_class):
+        figures = f'its weights are {one.strongest_weight:.2f} and {one.weight:.2f}'
+        kind = 'adds more to the logit of another class than to that of its own'
+        found.append(Concern(kind, figures))
     own = sum(patch.label == one.label for patch in one.nearest_train)
     if one.label >= 0 and own < min(len(one.nearest_train), one.class_images) / 2:
         figures = f'{own} of its {len(one.nearest_train)} nearest training patches are of its own'
-        found.append(Concern('speaks for the wrong class', figures))
-    if one.label not in (-1, one.strongest_class):
-        found.append(Concern('adds more to the logit of another class than to that of its own'))
+        found.append(Concern('is found in other classes as well', figures, serious=False))
     return found
 
 
@@ -98,8 +120,6 @@ def _of_firing(one: 'PrototypeStatistics') -> list[Concern]:
         found.append(Concern('resembles nothing in the test set', figures, False))
     if one.fires_other == 0 and (one.fires_own == 0 or one.label < 0):
         found.append(Concern('never fires', serious=False))
-    elif one.label >= 0 and one.fires_own <= one.fires_other:
-        found.append(Concern('fires on other classes as often as on its own'))
     return found
 
 

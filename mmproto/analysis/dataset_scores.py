@@ -21,6 +21,8 @@ class DatasetScores:
         logits: Logit of every class (N, K), fp32.
         highest: The ten highest-scoring prototypes of every image (N, 10), the highest first; fewer
             if there are fewer.
+        mean_scores: Mean score of every prototype on the images of its class, and on all others
+            (2, P); NaN where there is no such image.
         nearest: For every prototype the patches nearest to it, one an image, the nearest first.
         patches: The patches that were asked for, by image and prototype.
         sample: The patch of every image of the sample.
@@ -34,6 +36,7 @@ class DatasetScores:
     labels: np.ndarray
     logits: np.ndarray
     highest: np.ndarray
+    mean_scores: np.ndarray
     nearest: list[list[ImagePatch]] = field(repr=False)
     patches: dict[tuple[int, int], ImagePatch] = field(repr=False)
     sample: list[ImagePatch] = field(repr=False)

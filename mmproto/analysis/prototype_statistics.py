@@ -1,7 +1,7 @@
 """What there is to know of each prototype."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any
 
@@ -17,6 +17,8 @@ from mmproto.analysis.prototype_patches import (
     patches_on_origin,
     prototypes_of_same_image,
 )
+from mmproto.evaluation.figure import Figure
+from mmproto.evaluation.figures.on_object import OBJECT_SHARE
 from mmproto.models import ProtoPNetHead
 
 
@@ -35,6 +37,8 @@ class PrototypeStatistics:
         class_images: How many images of the push set are of its class, 0 if it has none.
         fires_own: Share of the test images of its class that it fires on, NaN if there are none.
         fires_other: Share of all other test images that it fires on, likewise.
+        score_own: Its mean score on the test images of its class, NaN if there are none.
+        score_other: Its mean score on all other test images, likewise.
         nearest_train: The nearest patches of the push set, one an image, the nearest first.
         nearest_test: The nearest patches of the test set, likewise.
         duplicates: Indices of the other prototypes of its class that are the same patch.
@@ -42,6 +46,7 @@ class PrototypeStatistics:
             no parts, or not the image.
         strongest_class: The class in whose logit it has the greatest weight; its own if no other is
             greater.
+        strongest_weight: That weight.
         highest_score: What a prototype scores on a patch that equals it.
         from_same_image: Indices of the other prototypes of its class that are patches of the same
             training image.
@@ -53,6 +58,8 @@ class PrototypeStatistics:
             typical training image; None if it is not known.
         shared: In how many training images, of those compared that are otherwise unlike its own,
             the same pixels are at the same place; and of how many.
+        on_object: Which share of what it marks in test images lies on the object, and which share
+            of them the object covers; None where the data has no masks, or it marked nothing.
     """
 
     prototype: int
@@ -62,11 +69,14 @@ class PrototypeStatistics:
     class_images: int
     fires_own: float
     fires_other: float
+    score_own: float
+    score_other: float
     nearest_train: list[ImagePatch]
     nearest_test: list[ImagePatch]
     duplicates: list[int]
     parts: list[str] | None
     strongest_class: int
+    strongest_weight: float
     highest_score: float
     from_same_image: list[int]
     own_score: float | None = None
@@ -74,6 +84,7 @@ class PrototypeStatistics:
     box_share: float = 0.0
     contrast: float | None = None
     shared: tuple[int, int] = (0, 0)
+    on_object: tuple[float, float] | None = None
 
     @property
     def concerns(self) -> list[Concern]:
@@ -115,6 +126,7 @@ def prototype_statistics(
     explained = np.where(prototype_class >= 0, prototype_class, strongest)
     own_weight = np.take_along_axis(weight, explained[None], axis=0)[0]
     fires_own, fires_other = firing_shares(test, prototype_class).tolist()
+    score_own, score_other = test.mean_scores.tolist()
     same_patch, same_image = duplicates(head), prototypes_of_same_image(head)
     on_origin = {} if train is None else patches_on_origin(head, train)
     images = np.zeros(len(weight), int)
@@ -130,11 +142,14 @@ def prototype_statistics(
             class_images=int(images[label]) if label >= 0 else 0,
             fires_own=fires_own[j],
             fires_other=fires_other[j],
+            score_own=score_own[j],
+            score_other=score_other[j],
             nearest_train=[] if train is None else train.nearest[j],
             nearest_test=test.nearest[j],
             duplicates=same_patch[j],
             parts=parts.get(j),
             strongest_class=int(strongest[j]),
+            strongest_weight=float(weight[strongest[j], j]),
             highest_score=head.highest_score,
             from_same_image=same_image[j],
             own_score=on_origin[j].score if j in on_origin else None,
@@ -142,6 +157,20 @@ def prototype_statistics(
         )
         for j, label in enumerate(prototype_class.tolist())
     ]
+
+
+def with_figures(
+    prototypes: list[PrototypeStatistics], figures: Sequence[Figure]
+) -> list[PrototypeStatistics]:
+    """Return the prototypes with what the figures of the explanations say of each."""
+    for figure in figures:
+        if figure.name == 'on_object' and figure.of_prototypes is not None:
+            object_share = figure.chance[OBJECT_SHARE]
+            return [
+                one if isnan(share) else replace(one, on_object=(share, object_share))
+                for one, share in zip(prototypes, figure.of_prototypes.tolist())
+            ]
+    return prototypes
 
 
 def strongest_classes(weight: np.ndarray, prototype_class: np.ndarray) -> np.ndarray:

@@ -56,6 +56,7 @@ def score_dataset(
     patches: dict[tuple[int, int], ImagePatch] = {}
     logits, highest, sampled, vectors = [], [], [], []
     scores = np.empty((len(labels), len(prototype_class)), np.float32) if keep_scores else None
+    sums, counts = np.zeros((2, 2, len(prototype_class)))
 
     def to_patch(image: int, found: LocatedMap) -> ImagePatch:
         return found.to_patch(head, split, image, int(labels[image]))
@@ -65,6 +66,9 @@ def score_dataset(
         for one in batch:
             ranked = np.argsort(-one.scores, kind='stable')[:HIGHEST]
             logits.append(one.logits)
+            own = prototype_class == labels[one.index]
+            sums += (own * one.scores, ~own * one.scores)
+            counts += (own, ~own)
             if scores is not None:
                 scores[one.index] = one.scores
             highest.append(ranked)
@@ -88,6 +92,7 @@ def score_dataset(
         labels=labels,
         logits=np.stack(logits),
         highest=np.stack(highest),
+        mean_scores=np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0),
         nearest=[
             [to_patch(image, maps[image, j]) for image in nearest.images_of(j)]
             for j in range(len(prototype_class))

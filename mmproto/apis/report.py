@@ -9,6 +9,7 @@ from mmproto.analysis.analyse_model import ModelAnalysis, analyse_model
 from mmproto.analysis.checks import checks_made
 from mmproto.analysis.example_images import example_images
 from mmproto.analysis.model_report import ModelReport
+from mmproto.analysis.prototype_statistics import with_figures
 from mmproto.analysis.push_history import push_records
 from mmproto.apis.explanation_figures import explanation_figures
 from mmproto.apis.image_reader import ImageReader
@@ -59,12 +60,13 @@ def analyse(
         other.attribution = attribution
         by_attribution = _explain(other, datasets['test'], [*correct, *mistakes], batch_size)
     figures, figure_images = explanation_figures(model, datasets['test'], batch_size)
+    prototypes = with_figures(analysis.prototypes, figures)
     return ModelReport(
         config=Path(config).name,
         checkpoint=Path(checkpoint).name,
         classes=inferencer.classes,
         confusion_matrix=analysis.test.confusion_matrix,
-        prototypes=analysis.prototypes,
+        prototypes=prototypes,
         correct=[explained[image] for image in correct if image in explained],
         mistakes=[explained[image] for image in mistakes if image in explained],
         test_images={one.name: image for image, one in explained.items()},
@@ -74,7 +76,7 @@ def analyse(
         figure_images=figure_images,
         latent_map=analysis.latent_map,
         editable=analysis.editable,
-        checks=checks_made(analysis.prototypes, bool((model.head.prototype_image >= 0).any())),
+        checks=checks_made(prototypes, bool((model.head.prototype_image >= 0).any())),
         highest_score=model.head.highest_score,
         warning=patches_warning(model.head),
         origin=f'{inferencer.gallery.origin}{_missing(inferencer, analysis)}',

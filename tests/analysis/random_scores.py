@@ -13,6 +13,7 @@ def random_scores(seed, images, prototypes, classes):
         labels=rng.integers(classes, size=images),
         logits=rng.normal(size=(images, classes)).astype(np.float32),
         highest=np.argsort(-scores, axis=1)[:, :10],
+        mean_scores=np.full((2, prototypes), np.nan),
         nearest=[[]] * prototypes,
         patches={},
         sample=[],

@@ -27,6 +27,13 @@ def test_a_stamp_on_unlike_images_is_found(shift):
     assert unlike_images_with(scene(0), CORNER, others) == (0, 5)
 
 
+@pytest.mark.parametrize(('shift', 'found'), [(0, 3), (3, 0)])
+def test_off_the_edge_a_stamp_is_at_the_same_pixels(shift, found):
+    others = [np.roll(scene(seed, seed < 4, shift), -40, axis=0) for seed in range(1, 6)]
+    stamped = np.roll(scene(0, stamped=True), -40, axis=0)
+    assert unlike_images_with(stamped, Box(52, 80, 3, 50), others) == (found, 5)
+
+
 def test_images_that_are_alike_say_nothing():
     brighter = scene(0, stamped=True) + 10
     assert unlike_images_with(scene(0, stamped=True), CORNER, [brighter]) == (0, 0)

@@ -8,7 +8,10 @@ from mmproto.analysis.prototype_statistics import (
     PrototypeStatistics,
     prototype_statistics,
     strongest_classes,
+    with_figures,
 )
+from mmproto.evaluation.figure import Estimate, Figure
+from mmproto.evaluation.figures.on_object import OBJECT_SHARE
 from mmproto.functional import Box
 from tests.analysis.random_scores import random_scores
 from tests.analysis.small_model import small_model
@@ -26,6 +29,8 @@ def statistics(seen=(), **changes):
         class_images=9,
         fires_own=0.5,
         fires_other=0.1,
+        score_own=8.0,
+        score_other=4.0,
         nearest_train=[
             ImagePatch('train', i, label, 1.0, (0, 0), BOX) for i, label in enumerate(seen)
         ],
@@ -33,6 +38,7 @@ def statistics(seen=(), **changes):
         duplicates=[],
         parts=None,
         strongest_class=1,
+        strongest_weight=1.0,
         highest_score=9.21,
         from_same_image=[],
     )
@@ -56,19 +62,28 @@ def kinds(one):
         ([], 9, False),
     ],
 )
-def test_the_wrong_class_is_told_by_what_is_possible(seen, class_images, wrong):
-    concerns = kinds(statistics(seen, class_images=class_images))
-    assert any('wrong class' in concern for concern in concerns) == wrong
+def test_patches_of_other_classes_are_hinted_at_by_what_is_possible(seen, class_images, wrong):
+    one = statistics(seen, class_images=class_images)
+    assert kinds(one) == ['is found in other classes as well'] * wrong
+    assert not one.doubtful
     assert statistics(seen, class_images=class_images, label=-1).concerns == []
+
+
+def test_the_wrong_class_is_told_by_the_mean_scores():
+    nan = float('nan')
+    (concern,) = statistics(score_own=3.0, score_other=4.25).concerns
+    expected = 'it scores 3.00 on test images of its class and 4.25 on all others, on average'
+    assert str(concern) == f'speaks for the wrong class: {expected}'
+    assert concern.serious
+    for own, other in ((4.26, 4.25), (nan, 4.0), (3.0, nan)):
+        assert statistics(score_own=own, score_other=other).concerns == []
 
 
 def test_how_often_a_prototype_fires_gives_concern():
     nan = float('nan')
-    often = ['fires on other classes as often as on its own']
     for label, own, other, expected in [
         (1, 0.5, 0.4, []),
-        (1, 0.4, 0.4, often),
-        (1, 0.0, 0.1, often),
+        (1, 0.0, 0.1, []),
         (1, 0.0, 0.0, ['never fires']),
         (1, nan, 0.0, []),
         (1, 0.0, nan, []),
@@ -88,9 +103,42 @@ def test_patches_and_parts_give_concern():
     assert kinds(statistics(duplicates=[3])) == ['shares its patch with another prototype']
     assert kinds(statistics(duplicates=[3, 4])) == ['shares its patch with 2 others']
     assert statistics(parts=['beak']).concerns == []
-    assert kinds(statistics(parts=[])) == ['may look at background']
-    (concern,) = kinds(statistics(strongest_class=2))
-    assert concern.startswith('adds more to the logit of another class')
+    (concern,) = statistics(parts=[]).concerns
+    assert (concern.kind, concern.serious) == ('has no annotated part in its box', False)
+    (concern,) = statistics(strongest_class=2, strongest_weight=1.5).concerns
+    assert concern.kind.startswith('adds more to the logit of another class')
+    assert concern.figures == 'its weights are 1.50 and 1.00'
+
+
+def test_where_the_object_is_decides_what_its_images_share():
+    background, text = 'looks at background', 'may be text, a marker or a frame'
+    for facts, expected in [
+        (dict(), [text]),
+        (dict(parts=['beak']), []),
+        (dict(parts=[]), [text, 'has no annotated part in its box']),
+        (dict(on_object=(0.3, 0.3)), []),
+        (dict(on_object=(0.3, 0.3), parts=[]), []),
+        (dict(on_object=(0.2, 0.3), parts=['beak']), [text, background]),
+    ]:
+        assert kinds(statistics(shared=(3, 4), **facts)) == expected, facts
+    (concern,) = statistics(on_object=(0.2, 0.36)).concerns
+    assert concern.figures.startswith('20% of what it marks in test images is on the object, which')
+    assert concern.figures.endswith('covers 36%')
+
+
+def test_figures_of_the_object_go_to_their_prototypes():
+    share = Figure(
+        'on_object',
+        '',
+        Estimate(0.5, 0.4, 0.6),
+        '',
+        chance={OBJECT_SHARE: 0.3, 'the middle': 0.9},
+        of_prototypes=np.array([0.25, np.nan]),
+    )
+    one, other = with_figures([statistics(), statistics()], [replace(share, name='other'), share])
+    assert one.on_object == (0.25, 0.3)
+    assert other.on_object is None
+    assert with_figures([one], []) == [one]
 
 
 def test_every_prototype_is_told_of():

@@ -48,6 +48,10 @@ def test_one_pass_finds_what_plain_loops_find(similarity, batch_size):
     )
     assert np.allclose(found.scores, scores, atol=1e-4)
     assert found.scores.dtype == np.float32
+    for j in range(15):
+        own = dataset.labels == j // 5
+        means = scores[own, j].mean(), scores[~own, j].mean()
+        assert found.mean_scores[:, j] == pytest.approx(means, abs=1e-4)
     assert found.labels.tolist() == dataset.labels.tolist()
     assert np.allclose(found.logits, logits, atol=1e-3)
     ranked = np.argsort(-scores, axis=1, kind='stable')

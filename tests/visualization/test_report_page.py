@@ -149,7 +149,7 @@ def test_it_says_what_the_report_says(browser, written):
     hints = f'hints on {len(concerned) - len(doubtful)} more'
     assert hints in at(browser, '.tiles').text
     checks = [each.text for each in every(browser, '.checks li')]
-    assert len(checks) == len(report.checks) == 7
+    assert len(checks) == len(report.checks) == 9
     assert [text.startswith('not checked') for text in checks] == [
         not check.checked for check in report.checks
     ]

@@ -17,6 +17,8 @@ from mmproto.evaluation.measures.on_object import mask_relevance, object_share
 from mmproto.evaluation.network_probe import NetworkProbe
 from mmproto.explanation.high_activation import upsample
 
+OBJECT_SHARE = 'its share of the image'
+
 
 class OnObject(Measure):
     """Whether what the predicted class's prototypes mark lies on the object.
@@ -57,7 +59,7 @@ class OnObject(Measure):
                 title='On the object',
                 estimate=mean_estimate(shares),
                 chance={
-                    'its share of the image': mean_estimate([row['object'] for row in rows]).value,
+                    OBJECT_SHARE: mean_estimate([row['object'] for row in rows]).value,
                     'the middle': mean_estimate([row['middle'] for row in rows]).value,
                 },
                 of_prototypes=mean_of_prototypes(pairs, len(prototype_class)),
