@@ -8,10 +8,13 @@ from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
 from mmengine.visualization import Visualizer
+from torch import nn
 
 from mmproto.engine.lenient_writers import LenientBackend, keep_logging
 from mmproto.engine.training_state import build_optimizers, check_training_state, settings
 from mmproto.errors import InputError
+from mmproto.models import unwrap_model
+from mmproto.models.backbones.pretrained_files import check_pretrained, timm_weights
 from mmproto.models.loaded_weights import check_loaded, some
 from mmproto.utils.files import make_writable, whole_file
 from mmproto.utils.freed_memory import keep_freed_memory
@@ -33,7 +36,14 @@ class QuietRunner(Runner):
             self._write_config()
 
     def load_or_resume(self) -> None:
-        """Load what the config says; a training's config is then that of its checkpoints."""
+        """Load what the config says; a training's config is then that of its checkpoints.
+
+        Raises:
+            InputError: If files that it names for parts of the model, or as a whole, do not fit.
+        """
+        if not (self._has_loaded or self._resume):
+            for line in check_pretrained(unwrap_model(self.model), self.cfg.get('model')):
+                self.logger.warning(f'{line}.')
         super().load_or_resume()
         if isinstance(self._train_loop, BaseLoop):
             self._write_config()
@@ -46,6 +56,11 @@ class QuietRunner(Runner):
     def _write_config(self) -> None:
         with whole_file(self._config_file) as file:
             self.cfg.dump(file)
+
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        """Build the model; a file of weights for its backbone is read first."""
+        with timm_weights(model):
+            return super().build_model(model)
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
         """Load weights, and say how many there were, unless they were all.

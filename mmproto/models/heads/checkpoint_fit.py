@@ -35,6 +35,7 @@ def fit_to_checkpoint(head: 'ProtoPNetHead', state: dict[str, Tensor], prefix: s
     own = head.state_dict()
     if not saved.keys() >= NEEDED:
         return  # no head of ours, or one of another kind
+    _check_kinds(own, saved)
     state.update({prefix + name: value for name, value in saved.items()})
     if _fits(head, saved):
         _resize(head, saved)
@@ -55,9 +56,22 @@ def fit_to_checkpoint(head: 'ProtoPNetHead', state: dict[str, Tensor], prefix: s
     )
 
 
+def _check_kinds(own: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
+    """Raise an InputError for an entry of other dimensions, or of fractions for whole numbers."""
+    for name in own.keys() & saved.keys():
+        kinds = [(one.ndim, one.is_floating_point()) for one in (own[name], saved[name])]
+        if kinds[0] != kinds[1]:
+            raise InputError(
+                f"the checkpoint's head.{name} is {saved[name].dtype} {tuple(saved[name].shape)}, "
+                f'as no head has it ({own[name].dtype}, {own[name].ndim} dimensions): it is '
+                'damaged, take an earlier one'
+            )
+
+
 def check_resumable(head: 'ProtoPNetHead', state: dict[str, Tensor], prefix: str) -> None:
     """Raise an InputError for a checkpoint from which training cannot go on with this head."""
     saved = _entries(state, prefix)
+    _check_kinds(head.state_dict(), saved)
     if not saved.keys() >= NEEDED or not (
         _fits(head, saved) or _differs_in_count_alone(head, saved)
     ):
@@ -72,7 +86,7 @@ def check_resumable(head: 'ProtoPNetHead', state: dict[str, Tensor], prefix: str
 def _entries(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the head of a checkpoint; one from before there were decisions has none of them."""
     saved = {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
-    if not saved.keys() >= NEEDED:
+    if not saved.keys() >= NEEDED or saved['prototype_vectors'].ndim == 0:
         return saved
     return no_decisions(len(saved['prototype_vectors'])) | saved
 
@@ -98,6 +112,8 @@ def _shapes_fit(head: 'ProtoPNetHead', saved: dict[str, Tensor], count: int) -> 
 
 def _classes_fit(head: 'ProtoPNetHead', prototype_class: Tensor) -> bool:
     """Whether prototypes have classes of the head; a head of prototypes without takes both."""
+    if not len(prototype_class):
+        return False
     least = 0 if bool((head.prototype_class >= 0).all()) else -1
     return least <= int(prototype_class.min()) and int(prototype_class.max()) < head.num_classes
 

@@ -54,6 +54,23 @@ def assert_same_state(state, expected, prefix=''):
         assert torch.equal(state[name].nan_to_num(), expected[name].nan_to_num()), name
 
 
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('prototype_class', torch.full((6,), float('nan'))),
+        ('prototype_class', torch.tensor(1)),
+        ('prototype_vectors', torch.tensor(1.0)),
+        ('last_layer.weight', torch.tensor(1.0)),
+        ('forbidden_radius', torch.zeros(0, dtype=torch.long)),
+    ],
+)
+def test_an_entry_of_another_kind_is_named(tmp_path, name, value):
+    state = build(1).state_dict() | {f'head.{name}': value}
+    torch.save(dict(state_dict=state), tmp_path / 'odd.pth')
+    with pytest.raises(InputError, match=rf"checkpoint's head\.{name} is .*, as no head has it"):
+        run(tmp_path, str(tmp_path / 'odd.pth')).load_or_resume()
+
+
 def test_a_pruned_checkpoint_gives_the_head_its_number_of_prototypes(tmp_path, pruned):
     model, checkpoint = pruned
     runner = run(tmp_path, checkpoint)
