@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.logging import MessageHub, MMLogger
+from mmpretrain.registry import MODELS
 
 from mmproto.models.heads.fingerprint import fingerprint
-from mmproto.registry import MODELS
 from tests.odd_checkpoints import odd_files, odd_tensors, with_entry
 from tests.pushed_birds import (  # noqa: F401
     CONFIG,
