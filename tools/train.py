@@ -2,6 +2,7 @@
 """Train a ProtoPNet: warm, joint, push, last layer, as the config's schedule says."""
 
 from mmproto.engine.runner import build_runner
+from mmproto.engine.stopping import stoppable
 from mmproto.utils.command_line import (
     config_parser,
     existing_checkpoint,
@@ -45,7 +46,9 @@ def main():
         cfg.resume = 'auto'
     elif args.resume:
         cfg.resume, cfg.load_from = True, existing_checkpoint(args.resume)
-    build_runner(cfg).train()
+    runner = build_runner(cfg)
+    with stoppable(runner):
+        runner.train()
 
 
 if __name__ == '__main__':

@@ -3,10 +3,11 @@
 import argparse
 import errno
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 from urllib.error import URLError
 
 import torch
@@ -17,7 +18,7 @@ from mmengine.dist import is_main_process
 
 from mmproto import apis
 from mmproto.apis.load_config import DERIVED, LOADERS
-from mmproto.errors import InputError
+from mmproto.errors import InputError, Stopped
 from mmproto.utils.files import existing_checkpoint
 
 # What a disk says, however right the program is, and what helps.
@@ -58,6 +59,10 @@ def one_line_errors() -> Iterator[None]:
     """End the program with one line, not a traceback, where the input or the disk is at fault."""
     try:
         yield
+    except Stopped as stop:
+        _leave(str(stop), stop.status)
+    except KeyboardInterrupt:
+        _leave('stopped', 128 + signal.SIGINT)
     except InputError as error:
         # One out of a loader's worker brings the worker's traceback along; what it ends by counts.
         text = str(error).rpartition(f'{InputError.__module__}.{InputError.__name__}: ')[2]
@@ -78,6 +83,15 @@ def one_line_errors() -> Iterator[None]:
             raise
         file = 'a file' if error.filename is None else error.filename
         sys.exit(f'error: {file}: {error.strerror}: {DISK_ERRORS[error.errno]}')
+
+
+def _leave(words: str, status: int) -> NoReturn:
+    """End at once, with one line of all processes: none may wait for another that has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if is_main_process():
+        print(words, file=sys.stderr, flush=True)
+    sys.stdout.flush()
+    os._exit(status)
 
 
 def config_parser(description: str) -> argparse.ArgumentParser:
