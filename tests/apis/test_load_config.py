@@ -100,3 +100,11 @@ def test_a_timm_name_is_refused_where_the_backbone_is_none_of_timms(tmp_path):
     Config(dict(model=dict(backbone=dict(type='ResNet', depth=18)))).dump(file)
     with pytest.raises(InputError, match='is of the type ResNet'):
         load_config(file, backbone='resnet18')
+
+
+def test_a_model_and_its_baseline_have_folders_of_their_own(tmp_path):
+    names = ('protopnet', 'baseline')
+    folders = [load_config(f'configs/{name}/vgg19_cub.py').work_dir for name in names]
+    assert folders == [f'work_dirs/{name}/vgg19_cub' for name in names]
+    Config(dict(model=dict(head=dict(num_classes=5)))).dump(tmp_path / 'mine.py')
+    assert load_config(tmp_path / 'mine.py').work_dir == 'work_dirs/mine'
