@@ -26,7 +26,8 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         '--interventions',
         action='store_true',
         help='also draw each test image without each part, with each exchanged for that of '
-        'another species and with another background, and a mask of its parts',
+        'another species and with another background, some without each set of parts, and a mask '
+        'of its parts',
     )
     return parser, parser.parse_args()
 

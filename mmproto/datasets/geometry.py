@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import Compose
@@ -121,3 +122,15 @@ def follow(pipeline: Compose, info: dict) -> tuple[dict, np.ndarray, Geometry]:
                 f'use {", ".join(sorted(RESIZES | CENTER_CROPS | BOX_CROPS | PADS))}'
             )
     return info, original, geometry
+
+
+def image_geometry(dataset: Any, image: int) -> Geometry:
+    """Where in an image of a data set the pixels of the network's input come from.
+
+    The image is decoded for that: ask once, for whatever is annotated on it.
+
+    Args:
+        dataset: A data set with a test pipeline.
+        image: Index of the image.
+    """
+    return follow(dataset.pipeline, dataset.get_data_info(image))[2]

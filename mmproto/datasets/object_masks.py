@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mmproto.datasets.geometry import follow
+from mmproto.datasets.geometry import Geometry
 from mmproto.datasets.image_files import UNREADABLE, open_image
 from mmproto.errors import InputError
 
@@ -17,26 +17,26 @@ def has_masks(dataset: Any) -> bool:
     return hasattr(dataset, 'pipeline') and 'mask_path' in dataset.get_data_info(0)
 
 
-def mask_in_input(dataset: Any, image: int) -> np.ndarray:
+def mask_in_input(dataset: Any, image: int, geometry: Geometry) -> np.ndarray:
     """Which pixels of the network's input show the object: bool (H, W).
 
     Args:
         dataset: A data set whose infos have 'mask_path', a grey picture of the original's size.
         image: Index of the image.
+        geometry: See :func:`mmproto.datasets.geometry.image_geometry`.
 
     Raises:
         InputError: If the mask cannot be read or is of another size.
     """
-    return picture_in_input(dataset, image, dataset.get_data_info(image)['mask_path']) >= OBJECT
+    return picture_in_input(dataset.get_data_info(image)['mask_path'], geometry) >= OBJECT
 
 
-def picture_in_input(dataset: Any, image: int, path: str) -> np.ndarray:
+def picture_in_input(path: str, geometry: Geometry) -> np.ndarray:
     """Bring a mask to the network's input, each pixel from the nearest one: uint8 (H, W).
 
     Args:
-        dataset: The data set.
-        image: Index of the image that the mask is of.
         path: A grey picture of the original's size. Outside of it there is 0.
+        geometry: How the image that the mask is of comes to the network's input.
 
     Raises:
         InputError: If it cannot be read or is of another size.
@@ -46,7 +46,6 @@ def picture_in_input(dataset: Any, image: int, path: str) -> np.ndarray:
             mask = np.asarray(picture.convert('L'))
     except UNREADABLE:
         raise InputError(f'{path}: this is no readable picture; unpack the masks again') from None
-    geometry = follow(dataset.pipeline, dataset.get_data_info(image))[2]
     if mask.shape != tuple(geometry.size):
         raise InputError(
             f'{path} is {mask.shape[1]}x{mask.shape[0]} pixels and its image '

@@ -1,6 +1,6 @@
 """A test image with all that its explanation shows, ready to be measured."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,13 @@ import numpy as np
 from torch import Tensor
 
 from mmproto.datasets.annotated_parts import part_names, parts_in_input
-from mmproto.datasets.interventions import Interventions, has_interventions, interventions
+from mmproto.datasets.geometry import image_geometry
+from mmproto.datasets.interventions import (
+    Interventions,
+    has_interventions,
+    has_part_sets,
+    interventions,
+)
 from mmproto.datasets.object_masks import has_masks, mask_in_input
 from mmproto.evaluation.network_probe import NetworkProbe
 from mmproto.explanation.high_activation import cell_centre, find_box, upsample
@@ -29,11 +35,11 @@ class ExplainedImage:
         locations: Row and column of each one's nearest patch (P, 2).
         own: The prototypes of its class, in order.
         shown: The prototypes of the predicted class, the highest score first.
-        maps: Similarity maps (H', W') of those, and of the prototype that scores most, by number.
+        maps: Similarity map of every prototype (P, H', W').
         parts: y and x of every part in the network's input (num_parts, 2), NaN for hidden ones;
             None if the data set has none.
         mask: Which pixels are the object, bool (H, W); None if the data set has no masks.
-        changed: The image with one thing changed at a time; None if the data set has none such.
+        changed: The image with parts or background changed; None if the data set has none such.
     """
 
     number: int
@@ -45,10 +51,11 @@ class ExplainedImage:
     locations: np.ndarray = field(repr=False)
     own: list[int]
     shown: list[int]
-    maps: dict[int, np.ndarray] = field(repr=False)
+    maps: np.ndarray = field(repr=False)
     parts: np.ndarray | None = field(repr=False)
     mask: np.ndarray | None = field(repr=False)
     changed: Interventions | None = field(repr=False)
+    _upsampled: dict[int, np.ndarray] = field(init=False, repr=False, default_factory=dict)
 
     @property
     def predicted(self) -> int:
@@ -68,24 +75,31 @@ class ExplainedImage:
     @property
     def grid(self) -> tuple[int, int]:
         """Height and width of the similarity maps."""
-        return self.maps[self.highest].shape
+        return self.maps.shape[1], self.maps.shape[2]
 
     def activation(self, prototype: int) -> np.ndarray:
-        """Return a similarity map, upsampled to the network's input (H, W)."""
-        return upsample(self.maps[prototype], self.size)
+        """Return a similarity map, upsampled to the network's input (H, W); made once."""
+        if prototype not in self._upsampled:
+            self._upsampled[prototype] = upsample(self.maps[prototype], self.size)
+        return self._upsampled[prototype]
 
     def box(self, head: Any, prototype: int) -> Box:
         """Return the box that an explanation shows of a prototype."""
         point = cell_centre(self.locations[prototype], self.grid, self.size)
         return find_box(head, self.activation(prototype), point)
 
+    def boxes(self, head: Any, prototypes: Iterable[int]) -> np.ndarray:
+        """Return the boxes of some prototypes (p, 4)."""
+        return np.array([self.box(head, j) for j in prototypes], int).reshape(-1, 4)
+
 
 def annotations(dataset: Any) -> set[str]:
-    """Return which of 'parts', 'masks' and 'interventions' a data set has."""
+    """Return which of 'parts', 'masks', 'interventions' and 'part_sets' a data set has."""
     known = {
         'parts': part_names(dataset) is not None,
         'masks': has_masks(dataset),
         'interventions': has_interventions(dataset),
+        'part_sets': has_part_sets(dataset),
     }
     return {name for name, there in known.items() if there}
 
@@ -120,9 +134,9 @@ def explained_images(
         of_predicted = np.flatnonzero(prototype_class == logits.argmax())
         order = np.argsort(-scores[of_predicted], kind='stable')
         shown = of_predicted[order].tolist()
-        wanted = sorted({*own, *shown, int(scores.argmax())})
-        maps = network.similarity_maps(outputs.feature_map[place])[wanted].cpu().numpy()
         number = numbers[place]
+        # Decodes the image once more, for all that is annotated on it.
+        at: Any = image_geometry(dataset, number) if known else None
         result.append(
             ExplainedImage(
                 number=number,
@@ -134,10 +148,10 @@ def explained_images(
                 locations=locations,
                 own=own,
                 shown=shown,
-                maps=dict(zip(wanted, maps)),
-                parts=parts_in_input(dataset, number) if 'parts' in known else None,
-                mask=mask_in_input(dataset, number) if 'masks' in known else None,
-                changed=interventions(dataset, number) if 'interventions' in known else None,
+                maps=network.similarity_maps(outputs.feature_map[place]).cpu().numpy(),
+                parts=parts_in_input(dataset, number, at) if 'parts' in known else None,
+                mask=mask_in_input(dataset, number, at) if 'masks' in known else None,
+                changed=interventions(dataset, number, at) if 'interventions' in known else None,
             )
         )
     return result

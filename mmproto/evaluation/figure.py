@@ -60,7 +60,7 @@ class Measure:
 
     Attributes:
         name: What it is asked for by.
-        needs: What a data set must have: '', 'parts', 'masks' or 'interventions'.
+        needs: What a data set must have: '', 'parts', 'masks', 'interventions' or 'part_sets'.
     """
 
     name: ClassVar[str]

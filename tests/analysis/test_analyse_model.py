@@ -9,7 +9,7 @@ from mmpretrain.registry import DATASETS
 from mmproto.analysis import editable_model
 from mmproto.analysis.analyse_model import analyse_model
 from mmproto.apis import push_prototypes
-from mmproto.datasets.annotated_parts import parts_in_input
+from mmproto.datasets.annotated_parts import parts_of_images
 from mmproto.datasets.birds import CUB_PARTS, make_birds
 from mmproto.evaluation.measures.part_hits import inside
 from mmproto.models.heads.fingerprint import fingerprint
@@ -60,7 +60,7 @@ def test_any_similarity_is_reported_right_in_one_pass(birds, similarity):
         assert own.image == int(model.head.prototype_image[one.prototype])
         assert own.score == pytest.approx(best, abs=0.05 * max(1, abs(best)))
         assert one.nearest_train[0].score == pytest.approx(own.score, abs=1e-3)
-        held = inside(parts_in_input(push_set, own.image), own.box)
+        held = inside(parts_of_images(push_set, [own.image])[own.image], own.box)
         assert one.parts == [name for name, is_in in zip(CUB_PARTS, held) if is_in]
     # Of so few images the map shows all.
     mapped = [(patch.split, patch.image) for patch in found.latent_map.patches]

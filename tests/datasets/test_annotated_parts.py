@@ -4,6 +4,7 @@ from mmpretrain.registry import DATASETS
 
 from mmproto.datasets.annotated_parts import part_names, parts_in_input, parts_of_images
 from mmproto.datasets.birds import CUB_PARTS, make_birds
+from mmproto.datasets.geometry import image_geometry
 from tests.toy import ArrayDataset
 
 PIPELINE = [
@@ -28,7 +29,7 @@ def test_parts_are_found_in_the_cropped_and_resized_input(dataset):
     found = parts_of_images(dataset, [3, 0, 1, 0, 2])
     assert list(found) == [0, 1, 2, 3]
     for image in range(4):
-        parts = parts_in_input(dataset, image)
+        parts = parts_in_input(dataset, image, image_geometry(dataset, image))
         assert np.array_equal(parts, found[image], equal_nan=True)
         sample = dataset[image]['data_samples']
         x1, y1, x2, y2 = sample.crop_box

@@ -4,6 +4,7 @@ import hashlib
 import io
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from tests.evaluation.measures.golden import golden_metrics
 REPO = Path(__file__).parents[2]
 TOOL = REPO / 'tools/make_birds.py'
 PARTS = list(VARIANTS)
+SETS = ['+'.join(some) for size in range(2, 7) for some in combinations(PARTS, size)]
 CLASSES, TRAIN, TEST, SIZE = 2, 1, 2, 64
 
 
@@ -183,8 +185,10 @@ def test_files_lie_beside_those_of_a_folder_without_interventions(folder, tmp_pa
     plain = tree(make_birds(tmp_path / 'plain', CLASSES, TRAIN, TEST, SIZE))
     files = tree(folder)
     assert plain.items() <= files.items()
-    added = set(files) - set(plain) - {'interventions/swapped.txt'}
+    added = set(files) - set(plain)
+    added -= {'interventions/swapped.txt', 'interventions/variants.txt'}
     changes = {f'{kind}/{part}' for kind in ('without', 'swapped') for part in PARTS}
+    changes |= {f'without/{name}' for name in SETS}
     changes = {f'interventions/{change}' for change in {*changes, 'background'}}
     assert {path.rsplit('/', 2)[0] for path in added} == {'part_masks', *changes}
     for change in changes:
@@ -232,6 +236,17 @@ def test_files_show_what_their_folders_say(folder):
         assert change[behind].mean() > 1.5 * change[~near(behind, 3)].mean()
     exchanged = [variant for _, _, variant in rows]
     assert len({tuple(exchanged[k : k + 6]) for k in range(0, len(rows), 6)}) == len(tests)
+
+
+def test_pictures_without_several_parts_are_the_scene_without_them(folder):
+    lines = (folder / 'images.txt').read_text().splitlines()
+    for label, name in ((0, 'beak+feet'), (1, 'beak+crown+wing+breast+tail+feet')):
+        path = lines[label * (TRAIN + TEST) + TRAIN].split()[1]
+        rng = np.random.default_rng([0, label, TRAIN])
+        expected = io.BytesIO()
+        drawn = draw_scene(species(label), SIZE, rng, without=name.split('+'))
+        drawn.image.save(expected, 'jpeg', quality=95)
+        assert (folder / 'interventions/without' / name / path).read_bytes() == expected.getvalue()
 
 
 def test_the_data_set_reads_a_change_in_the_place_of_the_images(folder):

@@ -28,7 +28,7 @@ def evaluated_fixture(config, checkpoint, tmp_path_factory):
 
 def test_the_tool_prints_and_writes_every_figure(evaluated):
     text, found = evaluated
-    assert found['missing'] == ['interventions']
+    assert found['missing'] == ['interventions', 'part_sets']
     for figure in found['figures'].values():
         assert figure['title'] in text
         assert figure['low'] <= figure['value'] <= figure['high']

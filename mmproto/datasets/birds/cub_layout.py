@@ -43,7 +43,9 @@ def make_birds(
         interventions: Adds for every test picture its part mask (`Scene.part_mask`) in part_masks,
             and the same scene in interventions/: without/<part>, without one of the bird's parts;
             swapped/<part>, with another species' (which one is in swapped.txt, a line
-            ``<image id> <part> <variant>`` each); and background, with another background.
+            ``<image id> <part> <variant>`` each); background, with another background; and for the
+            first 5 test pictures of a class without/<part>+<part>..., without each set of parts.
+            variants.txt has the classes' parts, a line ``<class id> <part> <variant>`` each.
         track: Wraps the picture numbers that are looped over, to show progress.
 
     Returns:

@@ -9,6 +9,7 @@ from mmproto.evaluation.figures.on_object import OnObject
 from mmproto.evaluation.figures.outside_attack import OutsideAttack
 from mmproto.evaluation.figures.part_consistency import PartConsistency
 from mmproto.evaluation.figures.part_purity import PartPurity
+from mmproto.evaluation.figures.part_sets import PartSets
 from mmproto.evaluation.figures.part_stability import PartStability
 from mmproto.evaluation.figures.perturbation import Perturbation
 from mmproto.evaluation.figures.points_explained import PointsExplained
@@ -27,6 +28,7 @@ MEASURES: dict[str, type[Measure]] = {
         OutsideAttack,
         CameraChange,
         PartInterventions,
+        PartSets,
         Perturbation,
         ExplanationSize,
         QuantusLocalisation,

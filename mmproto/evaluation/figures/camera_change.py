@@ -38,7 +38,7 @@ class CameraChange(Measure):
         for image, features, scores, logits in zip(
             images, outputs.feature_map, outputs.scores, outputs.logits
         ):
-            before = np.array([image.maps[j] for j in image.shown])
+            before = image.maps[image.shown]
             after = network.similarity_maps(features)[image.shown].cpu().numpy()
             old, new = image.scores[image.shown], scores.cpu().numpy()[image.shown]
             rows.append(
@@ -46,7 +46,7 @@ class CameraChange(Measure):
                     right=image.predicted == image.label,
                     right_after=int(logits.argmax()) == image.label,
                     prototypes=np.array(image.shown, int),
-                    shift=peak_shift(before.reshape(after.shape), after),
+                    shift=peak_shift(before, after),
                     drop=np.abs(score_drop(old, new)),
                 )
             )

@@ -49,7 +49,7 @@ class ExplanationSize(Measure):
     def _contrast(self, shown: list[int], image: ExplainedImage) -> dict[str, float]:
         if len(shown) < 2:
             return dict(apart=float('nan'), differ=float('nan'))
-        maps = np.stack([image.maps[j] for j in shown])[None]
+        maps = image.maps[shown][None]
         return dict(
             apart=float(between_pairs(peak_shift, maps)[0]),
             differ=float(between_pairs(vector_distance, self.vectors[shown][None])[0]),

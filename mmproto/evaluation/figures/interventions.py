@@ -2,7 +2,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from mmproto.evaluation.explained_image import ExplainedImage
 from mmproto.evaluation.figure import (
@@ -13,7 +12,12 @@ from mmproto.evaluation.figure import (
     mean_estimate,
     mean_of_prototypes,
 )
-from mmproto.evaluation.measures.funnybirds import background_independence, single_deletion
+from mmproto.evaluation.figures.pointed_parts import elsewhere, pointed_at
+from mmproto.evaluation.measures.funnybirds import (
+    background_independence,
+    distractibility,
+    single_deletion,
+)
 from mmproto.evaluation.measures.part_areas import (
     cell_boxes,
     part_areas,
@@ -40,11 +44,12 @@ class PartInterventions(Measure):
         """Keep of each image what shows of its parts, and what each change costs."""
         head = network.model.head
         weight = head.last_layer.weight.detach().cpu().numpy()
-        changes: list[Tensor] = []
-        for image in images:
-            if image.changed is not None:
-                changes += [*image.changed.without, *image.changed.swapped]
-                changes.append(image.changed.background)
+        every: list[Any] = [image.changed for image in images]
+        changes = [
+            picture
+            for changed in every
+            for picture in (*changed.without, *changed.swapped, changed.background)
+        ]
         inputs = network.model.data_preprocessor({'inputs': changes}, training=False)['inputs']
         outputs = network.outputs(inputs)
         each = len(changes) // len(images)
@@ -64,17 +69,21 @@ class PartInterventions(Measure):
         logits: np.ndarray,
     ) -> dict[str, Any]:
         own, label = image.own, image.label
-        parts = len(image.changed.without) if image.changed else 0
-        mask = image.changed.part_mask[None] if image.changed else np.empty((1, *image.size))
-        boxes = np.array([[image.box(head, j) for j in own]]).reshape(1, len(own), 4)
-        grid = image.grid
-        cells = cell_boxes(image.locations[own][None], grid, image.size)
-        areas = part_areas(mask, boxes, parts)
-        before, changed = image.scores[own][None], scores[:-1, own]
-        without, swapped = changed[None, :parts], changed[None, parts:]
+        changed: Any = image.changed
+        parts, mask = len(changed.without), changed.part_mask[None]
+        boxes = image.boxes(head, own)
+        cells = cell_boxes(image.locations[own][None], image.grid, image.size)
+        areas = part_areas(mask, boxes[None], parts)
+        before, after = image.scores[own][None], scores[:-1, own]
+        without, swapped = after[None, :parts], after[None, parts:]
         of_box, of_cell = (shown_parts(one) for one in (areas, part_areas(mask, cells, parts)))
         importance = part_importances(areas, before * weight[label, own])
         logit = image.logits[label]
+        # Without each part, and with another background, which is one more part.
+        removed = np.append(logits[:parts, label], logits[-1, label])
+        pointed = [
+            pointed_at(changed, some, parts + 1) for some in (boxes, elsewhere(image, boxes, label))
+        ]
         return dict(
             prototypes=np.array(own, int),
             fidelity=np.concatenate(part_fidelity(of_box, before, without)),
@@ -82,10 +91,13 @@ class PartInterventions(Measure):
             fidelity_swapped=np.concatenate(part_fidelity(of_box, before, swapped)),
             single_deletion=single_deletion(importance, (logit - logits[:parts, label])[None])[0],
             background=background_independence(logit[None], logits[-1:, label][None])[0],
+            distractibility=[
+                distractibility(some[None], logit[None], removed[None])[0] for some in pointed
+            ],
         )
 
     def figures(self, rows: Rows, prototype_class: np.ndarray) -> list[Figure]:
-        """Return part fidelity, single deletion and background independence."""
+        """Return part fidelity, single deletion, background independence, distractibility."""
         return [
             _fidelity(
                 rows, 'fidelity', prototype_class, 'part_fidelity', 'Part fidelity',
@@ -118,6 +130,19 @@ class PartInterventions(Measure):
                 estimate=mean_estimate([row['background'] for row in rows]),
                 meaning="How often another background lowers the true class's logit by less than "
                 '5 %. Whether the class is still right is another question.',
+            ),
+            Figure(
+                name='distractibility',
+                title='Distractibility',
+                estimate=mean_estimate([row['distractibility'][0] for row in rows]),
+                chance={
+                    'boxes elsewhere': mean_estimate(
+                        [row['distractibility'][1] for row in rows]
+                    ).value
+                },
+                meaning='The share of the parts without which the logit drops by less than 5 % '
+                '(the background is one) that the boxes do not cover half of: higher is less '
+                'distracted. Small boxes cover nothing, and are never distracted.',
             ),
         ]  # fmt: skip
 

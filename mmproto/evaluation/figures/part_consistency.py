@@ -32,7 +32,7 @@ class PartConsistency(Measure):
             dict(
                 parts=scaled_parts(image),
                 prototypes=np.array(image.own, int),
-                peaks=upsampled_peaks([image.maps[j] for j in image.own]),
+                peaks=upsampled_peaks(image.maps[image.own]),
                 cells=image.locations[image.own].reshape(-1, 2),
                 grid=image.grid,
             )

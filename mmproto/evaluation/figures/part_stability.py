@@ -32,7 +32,7 @@ class PartStability(Measure):
             dict(
                 parts=scaled_parts(image),
                 prototypes=np.array(image.own, int),
-                peaks=upsampled_peaks([image.maps[j] for j in image.own]),
+                peaks=upsampled_peaks(image.maps[image.own]),
                 noisy=[],
                 holds=[],
             )

@@ -38,3 +38,19 @@ def centre_map(size: tuple[int, int]) -> np.ndarray:
     """
     rows, columns = (np.arange(length) - (length - 1) / 2 for length in size)
     return -np.hypot(rows[:, None], columns)
+
+
+def moved_boxes(boxes: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Move boxes to random places, each as large as it was and whole within the image.
+
+    Args:
+        boxes: Top, bottom, left and right of boxes (M, 4), int.
+        size: Height and width of the image.
+        rng: Draws the places.
+    """
+    moved = boxes.copy()
+    for first, length in ((0, size[0]), (2, size[1])):
+        sides = boxes[:, first + 1] - boxes[:, first]
+        moved[:, first] = rng.integers(length - sides + 1)
+        moved[:, first + 1] = moved[:, first] + sides
+    return moved

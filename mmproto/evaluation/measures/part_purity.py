@@ -13,18 +13,44 @@ import numpy as np
 from mmproto.evaluation.measures.part_consistency import best_part_rate, rates_by_prototype
 
 
-def top_images(scores: np.ndarray, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
+def top_images(
+    scores: np.ndarray, image: np.ndarray, prototype: np.ndarray, k: int = 10
+) -> tuple[np.ndarray, np.ndarray]:
     """Pair every prototype with the images of highest score; of equal ones, the first images.
 
     Args:
-        scores: Scores (N, P).
+        scores: Scores of M pairs of an image and a prototype (M,).
+        image: Images of the pairs (M,).
+        prototype: Prototypes of the pairs (M,).
         k: How many images, or all if there are fewer.
 
     Returns:
-        Images (M,) and prototypes (M,) of the pairs, by prototype, the highest score first.
+        Images and prototypes of the pairs that are left, by prototype, the highest score first.
     """
-    best = np.argsort(-scores, axis=0, kind='stable')[:k]
-    return best.T.ravel(), np.repeat(np.arange(scores.shape[1]), len(best))
+    order = np.lexsort((image, -scores, prototype))
+    image, prototype = image[order], prototype[order]
+    rank = np.arange(len(order)) - np.searchsorted(prototype, prototype)
+    return image[rank < k], prototype[rank < k]
+
+
+class HighScores:
+    """The k highest scores of every prototype so far, by which most images can be forgotten.
+
+    Args:
+        prototypes: How many prototypes there are.
+        k: How many scores are kept of each.
+    """
+
+    def __init__(self, prototypes: int, k: int = 10) -> None:
+        self.highest = np.full((k, prototypes), -np.inf)
+
+    def meet(self, scores: np.ndarray) -> np.ndarray:
+        """Return which prototypes (P,) an image of scores (P,) may be among the k images of."""
+        lowest = self.highest.argmin(axis=0)
+        prototypes = np.arange(len(scores))
+        at_least = scores >= self.highest[lowest, prototypes]
+        self.highest[lowest[at_least], prototypes[at_least]] = scores[at_least]
+        return at_least
 
 
 def patch_boxes(

@@ -19,7 +19,7 @@ def test_maps_on_and_off_the_object():
     left, right = np.zeros((8, 8), np.float32), np.zeros((8, 8), np.float32)
     left[2:5, 0:3], right[2:5, 5:8] = 1, 1
     for where, share in ((left, 1), (right, 0)):
-        changed = [replace(one, maps=dict.fromkeys(one.maps, where)) for one in images]
+        changed = [replace(one, maps=np.broadcast_to(where, one.maps.shape)) for one in images]
         rows = rows_of(changed, OnObject().look(changed, network))
         (figure,) = OnObject().figures(rows, classes(network))
         assert figure.estimate.value == share

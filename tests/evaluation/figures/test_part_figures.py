@@ -1,5 +1,8 @@
 """The figures of the golden model, and of models whose right figures are known by hand."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,8 @@ from mmproto.evaluation.figures.part_consistency import PartConsistency
 from mmproto.evaluation.figures.part_peaks import upsampled_peaks
 from mmproto.evaluation.figures.part_purity import PartPurity
 from mmproto.evaluation.figures.part_stability import SEEDS, PartStability
+from tests.evaluation.figures.images import classes as classes_of
+from tests.evaluation.figures.images import explained, rows_of, small_network
 from tests.evaluation.measures.golden import golden_metrics
 
 BASE = golden_metrics('base')
@@ -34,7 +39,7 @@ def rows_fixture():
                 prototypes=own,
                 peaks=upsampled_peaks(maps[own]),
                 cells=cells[own],
-                all_cells=cells,
+                all_cells=flat,
                 grid=(6, 6),
                 scores=maps.max(axis=(1, 2)),
                 noisy=[upsampled_peaks(noise[i])] * SEEDS,
@@ -74,11 +79,32 @@ def test_images_whose_class_changes_count_for_no_stability(rows):
 def test_purity_is_that_of_the_published_code(rows):
     measure = PartPurity()
     measure.part_names = BASE['part_names'].tolist()
-    (figure,) = measure.figures([dict(row, cells=row['all_cells']) for row in rows], CLASSES)
+    every = dict(prototypes=np.arange(60))
+    (figure,) = measure.figures(
+        [dict(row, cells=row['all_cells'], **every) for row in rows], CLASSES
+    )
     golden = golden_metrics('pipnet')
     values = dict(zip(golden['value_names'].tolist(), golden['test_top10_ours'].tolist()))
     assert figure.estimate.value == pytest.approx(values['purity'], abs=1e-6)
     assert figure.estimate.low < figure.estimate.value < figure.estimate.high
+
+
+def test_purity_keeps_next_to_no_scores_and_loses_none_that_counts(rows):
+    """Of many images the figure is the one of all scores."""
+    network = small_network()
+    images = explained(network, count=150)
+    rng = np.random.default_rng(0)
+    images = [replace(one, parts=rng.uniform(0, 16, (4, 2))) for one in images]
+    measure = PartPurity()
+    measure.begin(network.model, SimpleNamespace(metainfo=dict(part_names=list('abcd'))))
+    kept = rows_of(images, measure.look(images, network))
+    assert sum(len(row['scores']) for row in kept) < 0.4 * 150 * 6
+    whole = [
+        dict(row, scores=image.scores, prototypes=np.arange(6)) for row, image in zip(kept, images)
+    ]
+    (ours,), (expected,) = (measure.figures(some, classes_of(network)) for some in (kept, whole))
+    assert ours == expected
+    assert np.array_equal(ours.of_prototypes, expected.of_prototypes)
 
 
 def test_a_perfect_map_is_consistent_pure_and_stable():
@@ -131,7 +157,8 @@ def test_planted_defects_come_out_worst():
     assert worst_prototypes(figure)[0] == 2
     measure = PartPurity()
     measure.part_names = list('abcde')
-    (figure,) = measure.figures(rows, classes)
+    flat = [dict(row, cells=np.ravel_multi_index(tuple(row['cells'].T), (7, 7))) for row in rows]
+    (figure,) = measure.figures(flat, classes)
     assert worst_prototypes(figure)[0] == 1
 
 

@@ -5,6 +5,7 @@ from mmproto.evaluation.measures.chance_maps import centre_map, other_of_class
 from mmproto.evaluation.measures.part_consistency import rates_by_prototype
 from mmproto.evaluation.measures.part_hits import inside, peaks
 from mmproto.evaluation.measures.part_purity import (
+    HighScores,
     merge_sides,
     part_purity,
     patch_boxes,
@@ -31,8 +32,14 @@ CASES = dict(
 )
 
 
+def top_of_all(scores, k=10):
+    """The top images where every image has a score of every prototype (N, P)."""
+    image, prototype = np.indices(scores.shape)
+    return top_images(scores.ravel(), image.ravel(), prototype.ravel(), k)
+
+
 def top_patches(scores, maps):
-    image, prototype = top_images(scores)
+    image, prototype = top_of_all(scores)
     return image, prototype, patch_boxes(peaks(maps[image, prototype]), (6, 6))
 
 
@@ -91,19 +98,32 @@ def test_a_part_on_either_edge_of_a_patch_is_inside():
 
 def test_of_equal_scores_the_first_images_are_on_top():
     scores = np.array([[1, 2], [3, 2], [3, 2], [0, 5], [3, 1]])
-    image, prototype = top_images(scores, 2)
+    image, prototype = top_of_all(scores, 2)
     assert image.tolist() == [1, 2, 3, 0]
     assert prototype.tolist() == [0, 0, 1, 1]
-    image, prototype = top_images(scores, 10)  # more than there are
+    image, prototype = top_of_all(scores, 10)  # more than there are
     assert image.tolist() == [1, 2, 4, 0, 3, 3, 0, 1, 2, 4]
     assert prototype.tolist() == [0] * 5 + [1] * 5
 
 
 def test_top_images_agree_with_a_plain_loop():
     scores = np.random.default_rng(0).integers(0, 5, (200, 4)).astype(float)  # most are equal
-    image, _ = top_images(scores, 60)
+    image, _ = top_of_all(scores, 60)
     for j, found in enumerate(image.reshape(4, 60)):
         assert found.tolist() == sorted(range(200), key=lambda i: (-scores[i, j], i))[:60]
+
+
+def test_images_that_are_forgotten_are_never_on_top():
+    scores = np.random.default_rng(0).integers(0, 50, (300, 4)).astype(float)
+    for order in (np.arange(300), np.random.default_rng(1).permutation(300)):
+        high = HighScores(4, k=7)
+        met = np.zeros((300, 4), bool)
+        for image in order:
+            met[image] = high.meet(scores[image])
+        assert met.mean() < 0.25
+        image, prototype = np.nonzero(met)
+        kept = top_images(scores[met], image, prototype, 7)
+        np.testing.assert_array_equal(kept, top_of_all(scores, 7))
 
 
 NAMES = ['beak', 'left leg', 'left wing', 'tail', 'right leg', 'right wing']
