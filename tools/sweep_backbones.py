@@ -324,7 +324,8 @@ def markdown(rows, summary):
         'normalised as each network was trained. Networks that take any size are\ntried on small '
         'images, those built for one size mostly on that; parameters are those of the feature\n'
         f'extractor. The push takes one thread a batch, which is {BATCH_SIZE} images whatever '
-        'their number.\n\n'
+        'their number.\nA transformer that works is not yet one whose explanations are true:\n'
+        '[explanations.md](explanations.md#a-vision-transformer-beside-a-convolutional-network).\n\n'
         f'{summary}.\n\n{table}\n'
     )
 
