@@ -5,5 +5,5 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='ResumableCheckpointHook'),
 )
-custom_hooks = [dict(type='DiskSpaceHook'), dict(type='SplitCheckHook')]
+custom_hooks = [dict(type='FiniteHook'), dict(type='DiskSpaceHook'), dict(type='SplitCheckHook')]
 find_unused_parameters = False

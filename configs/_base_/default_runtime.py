@@ -12,6 +12,7 @@ default_hooks = dict(
 )
 custom_hooks = [
     dict(type='DiskSpaceHook'),
+    dict(type='FiniteHook'),
     dict(type='SplitCheckHook'),
     dict(type='ChanceHook'),
     dict(type='PrototypePushHook'),

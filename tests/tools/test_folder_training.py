@@ -123,6 +123,25 @@ def test_the_frozen_config_trains_all_but_the_backbone(x_rays, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ('kind', 'rate'),
+    [('protopnet', 'stages.joint.backbone.lr'), ('baseline', 'optimizer.lr')],
+)
+def test_a_training_that_diverges_ends_with_one_line(x_rays, tmp_path, kind, rate):
+    code, text = run(
+        'tools/train.py', f'configs/{kind}/resnet34_folder.py', '--work-dir', tmp_path, *COMMON,
+        *(SHORT[kind]), f'data_root={x_rays}', f'optim_wrapper.{rate}=1e30',
+    )  # fmt: skip
+    assert code == 1, text
+    assert 'Traceback' not in text
+    line = text.strip().splitlines()[-1]
+    assert line.startswith('error: not finite in epoch 1, step ')
+    assert f'Lower optim_wrapper.{rate} (now ' in line
+    assert line.endswith('; no checkpoint yet')
+    assert not list(tmp_path.glob('*.pth'))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', ['protopnet', 'baseline'])
 def test_mmpretrains_own_command_trains(x_rays, tmp_path, kind):
     import mmpretrain

@@ -2,7 +2,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
+from mmproto.engine.first_not_finite import is_finite
 from mmproto.engine.hooks.push_hook import PrototypePushHook
+from mmproto.errors import InputError
 from mmproto.models import unwrap_model
 
 
@@ -30,6 +32,9 @@ class SolverHook(Hook):
 
     On several processes it is called on each one, with that process's share of the data, and has
     to end with the same weights on all of them.
+
+    Raises:
+        InputError: If a solver gives weights that are not finite.
     """
 
     priority = 'BELOW_NORMAL'  # the push is NORMAL, the checkpoint VERY_LOW
@@ -42,6 +47,11 @@ class SolverHook(Hook):
             model.eval()
             runner.logger.info(f'Solver {stage!r} starts.')
             figures = wrapper.solvers[stage](model, PrototypePushHook.of(runner).dataloader)
+            if not is_finite(dict(model.head.last_layer.named_parameters())):
+                raise InputError(
+                    f'optim_wrapper.stages.{stage}.solver gives weights that are not '
+                    'finite: change its settings, or leave it out of optim_wrapper.schedule'
+                )
             named = ', '.join(f'{name} {value:.4g}' for name, value in figures.items())
             runner.logger.info(f'Solver {stage!r} is done{named and ": " + named}.')
             runner.visualizer.add_scalars(
