@@ -2,7 +2,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmengine.hooks import CheckpointHook, EMAHook, ParamSchedulerHook
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook, EMAHook, ParamSchedulerHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import LOOPS
@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from mmproto.engine.hooks import (
     PrototypePushHook,
     PushedCheckpointHook,
+    PushedEarlyStoppingHook,
     SolverHook,
     StagedParamSchedulerHook,
 )
@@ -95,7 +96,19 @@ class StagedTrainLoop(EpochBasedTrainLoop):
                 'network has no batch norm. The best checkpoint will; else change '
                 'optim_wrapper.schedule, or run tools/push.py at the end.'
             )
-        return super().run()
+        if self.epoch >= self.max_epochs:
+            self.runner.logger.warning(
+                f'All {self.max_epochs} epochs of the schedule are done: nothing is left to train. '
+                'To go on, lengthen optim_wrapper.schedule; to begin anew, leave resume out.'
+            )
+        model = super().run()
+        if not unwrap_model(model).head.prototypes_are_patches:
+            self.runner.logger.warning(
+                f'The training has ended after epoch {self.epoch} with prototypes that are no '
+                'training patches: it cannot be explained by them. Run tools/push.py on the last '
+                'checkpoint, or take the best one, if there is one.'
+            )
+        return model
 
     def run_epoch(self) -> None:
         """Run one epoch in its stage."""
@@ -147,7 +160,15 @@ class StagedTrainLoop(EpochBasedTrainLoop):
             if isinstance(hook, EMAHook):
                 raise InputError(
                     'custom_hooks has an EMAHook: an average of prototypes is no training patch; '
-                    'remove it'
+                    "take dict(type='PushedEMAHook'), whose average is what is pushed"
+                )
+            if isinstance(hook, EarlyStoppingHook) and not isinstance(
+                hook, PushedEarlyStoppingHook
+            ):
+                raise InputError(
+                    'custom_hooks has an EarlyStoppingHook: it would stop before a push, with '
+                    'prototypes that are no training patches; set its type to '
+                    "'PushedEarlyStoppingHook'"
                 )
             if (
                 isinstance(hook, ParamSchedulerHook)

@@ -96,10 +96,23 @@ class Schedule:
         """Number of epochs that the runner runs."""
         return len(self.stages)
 
+    @cached_property
+    def pushed_ends(self) -> frozenset[int]:
+        """The runner's epochs after which prototypes are patches, and nothing belongs to the push.
+
+        What follows moves prototypes or patches; or it is the end.
+        """
+        pushed, ends = False, []
+        for epoch, (stage, following) in enumerate(zip(self.stages, [*self.stages[1:], None])):
+            pushed = epoch in self.pushes or (pushed and stage in self.keeps_patches)
+            if pushed and following not in self.keeps_patches:
+                ends.append(epoch)
+        return frozenset(ends)
+
     @property
     def ends_with_patches(self) -> bool:
         """Whether the prototypes are training patches when the training is over."""
-        return self.keeps_patches.issuperset(self.stages[max(self.pushes) + 1 :])
+        return self.total_epochs - 1 in self.pushed_ends
 
 
 def build_schedule(

@@ -135,20 +135,12 @@ def test_schedulers_for_each_stage_or_one_list_for_all(config, schedulers):
     [
         dict(type='PreciseBNHook', num_samples=8),
         dict(type='SwitchRecipeHook', schedule=[dict(action_epoch=2, train_augments=None)]),
+        dict(type='PushedEMAHook', momentum=0.1),
     ],
 )
 def test_hooks_beside_the_push(config, hook):
     config['custom_hooks'].insert(0, hook)
     train(config)
-
-
-def test_an_early_stop_may_come_before_the_push(config):
-    stop = dict(type='EarlyStoppingHook', monitor='accuracy/top1', patience=1, min_delta=101)
-    config['custom_hooks'].append(stop)
-    runner = Runner.from_cfg(config)
-    runner.train()
-    assert runner.epoch == 2
-    assert not runner.model.head.prototypes_are_patches
 
 
 def test_several_metrics(config):

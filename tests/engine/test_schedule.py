@@ -116,6 +116,13 @@ def test_whether_it_ends_with_patches_follows_from_what_trains():
     assert not build(dict(epochs=32)).ends_with_patches
 
 
+def test_the_last_layer_after_a_push_belongs_to_it():
+    tune, more = dict(stage='last_layer', epochs=2), dict(stage='joint', epochs=2, push=True)
+    assert pushed_then(tune, more, tune).pushed_ends == {2, 6}
+    assert pushed_then(dict(stage='solve'), more, dict(stage='solve')).pushed_ends == {0, 2}
+    assert pushed_then(more, dict(stage='joint', epochs=1), tune).pushed_ends == {0, 2}
+
+
 @pytest.mark.parametrize(
     ('cfg', 'message'),
     [

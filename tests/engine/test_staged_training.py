@@ -233,6 +233,34 @@ def test_a_schedule_that_ends_without_patches_is_warned_about(tmp_path):
     Runner.from_cfg(config).train()
     text = next(tmp_path.glob('*/*.log')).read_text()
     assert 'The last push is not the last thing that this schedule does' in text
+    assert 'The training has ended after epoch 7 with prototypes that are no training' in text
+
+
+def test_a_stop_before_a_push_is_said(tmp_path):
+    class Stop(Hook):
+        def after_train_epoch(self, runner):
+            runner.train_loop.stop_training = runner.epoch == 2
+
+    runner = Runner.from_cfg(train_config(tmp_path))
+    runner.register_hook(Stop())
+    runner.train()
+    text = next(tmp_path.glob('*/*.log')).read_text()
+    assert 'The training has ended after epoch 3 with prototypes that are no training' in text
+    assert 'The last push is not the last thing' not in text
+
+
+def test_a_finished_training_that_is_resumed_says_so(tmp_path):
+    Runner.from_cfg(train_config(tmp_path)).train()
+    state = torch.load(tmp_path / 'epoch_6.pth')['state_dict']
+    again = train_config(tmp_path, resume=True, experiment_name=f'{tmp_path.name}_again')
+    model = Runner.from_cfg(again).train()
+    first, second = (path.read_text() for path in sorted(tmp_path.glob('*/*.log')))
+    said = 'All 6 epochs of the schedule are done: nothing is left to train'
+    assert said not in first
+    assert 'The training has ended' not in first
+    assert said in second
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, state[name]), name
 
 
 def constructor(**changes):
@@ -486,7 +514,19 @@ def test_what_the_user_froze_stays_frozen():
             ),
             'StagedParamSchedulerHook',
         ),
-        (dict(custom_hooks=[dict(type='PrototypePushHook'), dict(type='EMAHook')]), 'EMAHook'),
+        (
+            dict(custom_hooks=[dict(type='PrototypePushHook'), dict(type='EMAHook')]),
+            r"an EMAHook: .*take dict\(type='PushedEMAHook'\)",
+        ),
+        (
+            dict(
+                custom_hooks=[
+                    dict(type='PrototypePushHook'),
+                    dict(type='EarlyStoppingHook', monitor='accuracy/top1'),
+                ]
+            ),
+            "an EarlyStoppingHook: .*set its type to 'PushedEarlyStoppingHook'",
+        ),
         (dict(custom_hooks=[]), 'nothing would push the prototypes'),
         (
             dict(param_scheduler=dict(cold=[dict(type='StepLR', step_size=1)])),
