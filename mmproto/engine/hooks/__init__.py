@@ -1,8 +1,9 @@
 from mmproto.engine.hooks.chance_hook import ChanceHook
 from mmproto.engine.hooks.checkpoint_hook import PushedCheckpointHook
 from mmproto.engine.hooks.disk_space_hook import DiskSpaceHook
-from mmproto.engine.hooks.epoch_seed_hook import EpochSeedHook
 from mmproto.engine.hooks.early_stopping_hook import PushedEarlyStoppingHook
+from mmproto.engine.hooks.ema_hook import PushedEMAHook
+from mmproto.engine.hooks.epoch_seed_hook import EpochSeedHook
 from mmproto.engine.hooks.finite_hook import FiniteHook
 from mmproto.engine.hooks.frozen_backbone_hook import FrozenBackboneHook
 from mmproto.engine.hooks.push_hook import PrototypePushHook
@@ -21,8 +22,9 @@ __all__ = [
     'PrototypePushHook',
     'PrototypeStartHook',
     'PushedCheckpointHook',
-    'ResumableCheckpointHook',
+    'PushedEMAHook',
     'PushedEarlyStoppingHook',
+    'ResumableCheckpointHook',
     'SolverHook',
     'SplitCheckHook',
     'StagedParamSchedulerHook',
