@@ -1,9 +1,9 @@
 """What to do about a training whose numbers are not finite any more, in words."""
 
-from mmengine.fileio import exists
 from mmengine.optim import AmpOptimWrapper
 from mmengine.runner import Runner
 
+from mmproto.engine.last_checkpoint import last_checkpoint
 from mmproto.engine.optimizers import StagedOptimWrapper
 from mmproto.engine.optimizers.param_groups import group_of
 
@@ -21,8 +21,8 @@ def remedy(runner: Runner, name: str | None) -> str:
         runner: The runner of the training.
         name: Where it began: a module of the model or a parameter; None if that is not known.
     """
-    last = runner.message_hub.runtime_info.get('last_ckpt')
-    kept = f'the last good checkpoint is {last}' if last and exists(last) else 'no checkpoint yet'
+    last = last_checkpoint(runner.work_dir)
+    kept = f'the last good checkpoint is {last}' if last else 'no checkpoint yet'
     return f'Lower {_rates(runner, name)}{_precision(runner)}; {kept}'
 
 
