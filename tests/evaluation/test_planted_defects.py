@@ -1,0 +1,83 @@
+"""Prototypes that are made worse on purpose, and whether the figures say so."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpretrain import get_model
+from mmpretrain.registry import DATASETS
+
+from mmproto.datasets.annotated_parts import part_names, parts_in_input
+from mmproto.datasets.birds import make_birds
+from mmproto.datasets.object_masks import mask_in_input
+from mmproto.evaluation import ExplanationMetrics
+from mmproto.evaluation.figure_table import worst_prototypes
+from tests.pushed_birds import CONFIG
+
+PARTS = ['beak', 'breast', 'left wing', 'tail']
+CELL, IMAGES = 16, 6  # pixels a side; images of a class
+BACKGROUND, COPIED, COPY = 0, 4, 5  # prototypes
+
+
+@pytest.fixture(scope='module')
+def figures(tmp_path_factory):
+    """Of a network that is not trained, whose prototypes are parts of birds; then with defects."""
+    init_default_scope('mmpretrain')
+    root = make_birds(tmp_path_factory.mktemp('data') / 'birds', 3, IMAGES, IMAGES, size=96)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('DATA_ROOT', str(root))
+        config = Config.fromfile(CONFIG)
+    config.model.head.update(num_classes=3, prototypes_per_class=len(PARTS))
+    train, test = (
+        DATASETS.build(config[name].dataset) for name in ('push_dataloader', 'test_dataloader')
+    )
+    torch.manual_seed(0)
+    model = get_model(config).eval()
+
+    @torch.no_grad()
+    def patch_of(image, row, column):
+        data = model.data_preprocessor({'inputs': [train[image]['inputs']]}, training=False)
+        return model.extract_feat(data['inputs'])[-1][0, :, row, column, None, None]
+
+    def measured():
+        model.head.constrain()
+        metric = ExplanationMetrics(measures=['consistency', 'object', 'size'])
+        metric.look_at(model, test)
+        items = [test[number] for number in range(len(test))]
+        samples = [
+            dict(gt_label=item['data_samples'].gt_label, sample_idx=number)
+            for number, item in enumerate(items)
+        ]
+        metric.process(dict(inputs=[item['inputs'] for item in items]), samples)
+        metric.evaluate(len(test))
+        return {one.name: one for one in metric.found}
+
+    vectors = model.head.prototype_vectors.data
+    for number in range(len(vectors)):
+        label, part = divmod(number, len(PARTS))
+        part = part_names(train).index(PARTS[part])
+        for image in range(IMAGES * label, IMAGES * (label + 1)):
+            place = parts_in_input(train, image)[part] // CELL
+            if not np.isnan(place).any():
+                vectors[number] = patch_of(image, *place.astype(int))
+                break
+    before = measured()
+    cells = mask_in_input(train, 0).reshape(6, CELL, 6, CELL).any(axis=(1, 3))
+    vectors[BACKGROUND] = patch_of(0, *np.argwhere(~cells)[0])
+    vectors[COPY] = vectors[COPIED]
+    return before, measured()
+
+
+def test_a_prototype_of_the_background_is_the_worst_on_the_object(figures):
+    before, after = figures
+    figure = after['on_object']
+    assert worst_prototypes(figure)[0] == BACKGROUND
+    assert figure.of_prototypes[BACKGROUND] < before['on_object'].of_prototypes[BACKGROUND]
+    assert figure.of_prototypes[BACKGROUND] < figure.chance['its share of the image']
+    assert worst_prototypes(after['part_consistency_of_cell'])[0] == BACKGROUND
+
+
+def test_a_copy_is_counted(figures):
+    before, after = figures
+    assert (before['duplicates'].estimate.value, after['duplicates'].estimate.value) == (0, 1)
