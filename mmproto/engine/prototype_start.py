@@ -1,6 +1,7 @@
 """Where prototypes begin: at patches of their own class, not at random numbers."""
 
 import torch
+from mmengine.dist import broadcast
 from torch.utils.data import DataLoader
 
 from mmproto.engine.patch_sample import sample_patches
@@ -73,3 +74,5 @@ def begin_at_patches(
             distance_map=distance[:, None, None],
         )
     )
+    for value in model.state_dict().values():  # another machine may have rounded otherwise
+        broadcast(value)

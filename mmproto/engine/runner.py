@@ -11,6 +11,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 
 from mmproto.engine.lenient_writers import LenientBackend, keep_logging
+from mmproto.engine.roll_call import roll_call
 from mmproto.engine.training_state import build_optimizers, check_training_state, settings
 from mmproto.errors import InputError
 from mmproto.models import unwrap_model
@@ -34,6 +35,11 @@ class QuietRunner(Runner):
         """Write the config to the work dir, but not over one: only a training does that."""
         if not self._config_file.exists():
             self._write_config()
+
+    def train(self) -> nn.Module:
+        """Train; a process that the others wait for in vain is named."""
+        with roll_call(self):
+            return super().train()
 
     def load_or_resume(self) -> None:
         """Load what the config says; a training's config is then that of its checkpoints.

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, NoReturn
 from urllib.error import URLError
 
@@ -190,7 +191,15 @@ def _set_up_processes(cfg: Config, args: argparse.Namespace) -> None:
         raise InputError(
             f'--launcher {args.launcher} needs a GPU: on CPUs start it by tools/dist_train.sh'
         )
-    torch.distributed.init_process_group('gloo')
+    if cfg.get('sync_bn') is not None:
+        raise InputError(
+            f'sync_bn={cfg.sync_bn} needs GPUs: on CPUs let batch norm stand still (norm_eval=True '
+            'in the stages of optim_wrapper)'
+        )
+    timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', 1800)
+    if not (isinstance(timeout, int | float) and timeout > 0):
+        raise InputError(f'env_cfg.dist_cfg.timeout={timeout!r}: give seconds, such as 1800')
+    torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout))
     cfg.model_wrapper_cfg = dict(
         type='MMDistributedDataParallel',
         device_ids=None,

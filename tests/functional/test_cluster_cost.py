@@ -22,3 +22,22 @@ def test_it_equals_a_plain_loop_over_the_own_prototypes(labels, classes, seed):
     torch.testing.assert_close(cost, torch.tensor(expected))
     cost.backward()
     assert bool(distances.grad.isfinite().all())
+
+
+def test_the_mean_over_processes_is_that_of_all_images_however_many_count_on_each():
+    distances, labels = (
+        torch.rand(6, 4),
+        torch.tensor([[1, 1], [0, 0], [0, 0], [0, 1], [0, 0], [1, 0]]),
+    )
+    classes = torch.tensor([0, 0, 1, 1])
+
+    def average(count):
+        count.copy_(torch.tensor(4 / 2))  # four labels, two processes
+
+    halves = [
+        cluster_cost(distances[half], labels[half].bool(), classes, average)
+        for half in (slice(0, 2), slice(2, 6))
+    ]
+    torch.testing.assert_close(
+        torch.stack(halves).mean(), cluster_cost(distances, labels.bool(), classes)
+    )

@@ -1,7 +1,11 @@
+import argparse
+
 import pytest
+import torch
+from mmengine.config import Config
 
 from mmproto.errors import InputError
-from mmproto.utils.command_line import one_line_errors
+from mmproto.utils.command_line import _set_up_processes, one_line_errors
 from mmproto.utils.files import whole_file
 
 
@@ -36,3 +40,24 @@ def test_an_error_is_one_line_whatever_is_in_it():
 def test_what_no_disk_says_keeps_its_traceback():
     with pytest.raises(ConnectionResetError), one_line_errors():
         raise ConnectionResetError(104, 'Connection reset by peer')
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='for processes on CPUs')
+@pytest.mark.parametrize(
+    ('launcher', 'settings', 'message'),
+    [
+        ('slurm', {}, '--launcher slurm needs a GPU: on CPUs start it by tools/dist_train.sh'),
+        ('pytorch', dict(sync_bn='torch'), 'sync_bn=torch needs GPUs: on CPUs let batch norm'),
+        (
+            'pytorch',
+            dict(env_cfg=dict(dist_cfg=dict(timeout='soon'))),
+            "env_cfg.dist_cfg.timeout='soon': give seconds",
+        ),
+        ('pytorch', dict(env_cfg=dict(dist_cfg=dict(timeout=0))), 'timeout=0: give seconds'),
+    ],
+)
+def test_what_processes_on_cpus_cannot_is_one_line(launcher, settings, message):
+    args = argparse.Namespace(launcher=launcher, local_rank=0)
+    with pytest.raises(InputError) as error:
+        _set_up_processes(Config(settings), args)
+    assert message in str(error.value)

@@ -1,3 +1,4 @@
+from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
 from mmproto.models.outputs import HeadOutputs
@@ -29,3 +30,8 @@ class LossTerm(nn.Module):
             A scalar, which training makes smaller.
         """
         raise NotImplementedError
+
+
+def average(number: Tensor) -> None:
+    """Average a number over all processes, in place: for a term whose images do not all count."""
+    all_reduce(number, 'mean')

@@ -2,7 +2,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from mmproto.functional import separation_cost
-from mmproto.models.losses.loss_term import LossTerm
+from mmproto.models.losses.loss_term import LossTerm, average
 from mmproto.models.outputs import HeadOutputs
 
 
@@ -20,4 +20,4 @@ class SeparationCost(LossTerm):
 
     def forward(self, outputs: HeadOutputs, labels: Tensor) -> Tensor:
         """See :func:`mmproto.functional.separation_cost`."""
-        return separation_cost(outputs.distances, labels, outputs.prototype_class)
+        return separation_cost(outputs.distances, labels, outputs.prototype_class, average)
