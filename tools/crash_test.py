@@ -196,6 +196,8 @@ def test(args, folder):
         name = f'kill_{kills + 1}'
         log = folder / f'{name}.log'
         moment = moments.uniform(0, length)
+        shutil.rmtree(folder / name, ignore_errors=True)  # of one that was over too soon
+        log.unlink(missing_ok=True)
         broken = training(name)
         time.sleep(moment)
         if broken.kill():  # else it was over
