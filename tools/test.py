@@ -4,6 +4,7 @@
 from pathlib import Path
 
 from mmproto.apis.classifier import own_checkpoint, without_pretrained
+from mmproto.apis.config_check.checks import require_sound
 from mmproto.apis.testing import (
     augment,
     check_dumped,
@@ -83,6 +84,7 @@ def main():
         show(cfg, args.show, args.show_dir, args.interval, args.wait_time)
     cfg.load_from = None
     without_pretrained(cfg)
+    require_sound(cfg, args.cfg_options or (), training=False)
     if args.tta:
         augment(cfg)
     dump_predictions(cfg, [file for file, item in items.items() if item == 'pred'])

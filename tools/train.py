@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Train a ProtoPNet: warm, joint, push, last layer, as the config's schedule says."""
 
+from mmproto.apis.config_check.checks import require_sound
 from mmproto.engine.runner import build_runner
 from mmproto.engine.stopping import stoppable
 from mmproto.utils.command_line import (
@@ -46,6 +47,7 @@ def main():
         cfg.resume = 'auto'
     elif args.resume:
         cfg.resume, cfg.load_from = True, existing_checkpoint(args.resume)
+    require_sound(cfg, args.cfg_options or ())
     runner = build_runner(cfg)
     with stoppable(runner):
         runner.train()

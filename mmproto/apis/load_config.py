@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 
+from mmproto.apis.config_check.sections import READ
 from mmproto.datasets.data_root import data_folder
 from mmproto.datasets.scale import fit_scale
 from mmproto.errors import InputError
@@ -79,7 +80,7 @@ def load_config(
         existing_checkpoint(cfg.load_from)
     cfg.work_dir = str(work_dir or cfg.get('work_dir') or _default_work_dir(file))
     for name in LOADERS:
-        if cfg.get(name) is not None:
+        if isinstance(cfg.get(name), Mapping):
             cfg[name] = _loader_config(cfg[name])
     return cfg
 
@@ -128,7 +129,7 @@ def _read_config(file: Path, options: Mapping[str, Any]) -> Config:
                 'loader instead, such as test_dataloader.dataset'
             )
     others = {name: value for name, value in options.items() if name not in derived}
-    check_names(cfg.to_dict(), others)
+    check_names(cfg.to_dict(), others, READ)
     cfg.merge_from_dict(others)
     return cfg
 
@@ -168,7 +169,7 @@ def _loader_config(loader: ConfigDict) -> ConfigDict:
     """Fill a loader's config with MMPretrain's defaults; workers persist if there are some."""
     defaults = ConfigDict(
         pin_memory=torch.cuda.is_available(),
-        persistent_workers=loader.get('num_workers', 0) > 0,
+        persistent_workers=loader.get('num_workers', 0) not in (0, None),
         collate_fn=dict(type='default_collate'),
     )
     return ConfigDict({**defaults, **loader})

@@ -33,14 +33,19 @@ def labels_of(dataset: ImageDataset) -> np.ndarray:
 
 def all_labels(dataset: ImageDataset) -> tuple[np.ndarray, np.ndarray]:
     """List all labels that images have: the image (M,) and the class (M,) of each."""
-    infos = {
-        first + number: part.get_data_info(number)
-        for first, part in _parts(dataset)
-        for number in range(len(part))
-    }
+    infos = data_infos(dataset)
     sets = [np.atleast_1d(info['gt_label']) for info in infos.values()]
     images = np.repeat(np.array([*infos], int), [len(labels) for labels in sets])
     return images, np.concatenate([np.empty(0), *sets]).astype(int)
+
+
+def data_infos(dataset: ImageDataset) -> dict[int, dict]:
+    """Return what is known of every image by its number, once where the data set repeats them."""
+    return {
+        first + number: part.get_data_info(number) if hasattr(part, 'get_data_info') else {}
+        for first, part in _parts(dataset)
+        for number in range(len(part))
+    }
 
 
 def image_paths(dataset: ImageDataset) -> list[str]:

@@ -1,6 +1,6 @@
 """How large images go into the network: one setting of every config, ``scale``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
@@ -51,7 +51,8 @@ def fit_scale(cfg: Config, chosen: bool) -> None:
         cfg: The config, with the network that it ends up with; one without ``scale`` stays.
         chosen: Whether the user has set ``scale``.
     """
-    backbone = (cfg.get('model') or {}).get('backbone')
+    model = cfg.get('model')
+    backbone = model.get('backbone') if isinstance(model, Mapping) else None
     if not isinstance(cfg.get('scale'), str) or not backbone:
         return
     network = input_of_config(backbone)

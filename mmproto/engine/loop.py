@@ -85,7 +85,7 @@ class StagedTrainLoop(EpochBasedTrainLoop):
 
     def run(self) -> nn.Module:
         """Run all stages."""
-        self._check_hooks()
+        self.check_hooks()
         self._wrap_anew()
         if self.epoch:  # a validation of that epoch may be made up in its stage
             self._activate(self.epoch - 1)
@@ -145,7 +145,8 @@ class StagedTrainLoop(EpochBasedTrainLoop):
             runner.model = None  # the old wrapper's hooks go before there are new ones
             runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), model)
 
-    def _check_hooks(self) -> None:
+    def check_hooks(self) -> None:
+        """Raise an InputError for hooks that are missing, or do not know the stages."""
         if not any(isinstance(hook, PrototypePushHook) for hook in self.runner.hooks):
             raise InputError(
                 "nothing would push the prototypes: add dict(type='PrototypePushHook') to "

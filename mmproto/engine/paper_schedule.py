@@ -54,6 +54,11 @@ class PaperSchedule:
                     f'optim_wrapper.schedule.{name}={value!r}: it has to be an integer, '
                     f'at least {least}'
                 )
+        if self.warm_epochs > self.epochs:
+            raise InputError(
+                f'optim_wrapper.schedule.warm_epochs={self.warm_epochs} of epochs={self.epochs}: '
+                'the warm epochs are among the epochs; lower the one or raise the other'
+            )
         if not isinstance(self.last_push, bool):
             raise InputError(
                 f'optim_wrapper.schedule.last_push={self.last_push!r}: it has to be True or False'

@@ -1,6 +1,6 @@
 """Answers misspelt names of settings with what was meant."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -10,19 +10,31 @@ from mmproto.errors import InputError
 ALIKE = 0.85
 
 
-def check_names(config: Mapping[str, Any], options: Iterable[str]) -> None:
+def check_names(
+    config: Mapping[str, Any], options: Iterable[str], sections: Container[str]
+) -> None:
     """Check the names of settings that are to change a config.
 
-    A config may get new settings; one is refused if its name is nearly that of another beside it.
+    A section may get new settings; one is refused if its name is nearly that of another beside it.
 
     Args:
         config: The config, before it is changed.
         options: Names such as ``optim_wrapper.schedule.epochs``, of list items by their numbers.
+        sections: What is read of a config; anything else in it is a variable of the file.
 
     Raises:
-        InputError: If a name seems to be misspelt; it says what was probably meant.
+        InputError: If a name seems to be misspelt, and then it says what was probably meant, or
+            if nothing reads it.
     """
     for option in options:
+        section = option.split('.')[0]
+        if section in config and section not in sections:
+            others = {name: value for name, value in config.items() if name != section}
+            if used := _place_of(section, config[section], others):
+                raise InputError(
+                    f'--cfg-options {option} has no effect: {section} is a variable of the config '
+                    f'file, which has been read; set it where it is used, such as {used}'
+                )
         place: Any = config
         parts = option.split('.')
         for i, part in enumerate(parts):
@@ -38,5 +50,20 @@ def check_names(config: Mapping[str, Any], options: Iterable[str]) -> None:
                     f'--cfg-options {option}: no config has {".".join(parts[: i + 1])}; did you '
                     f'mean {meant}? A new name so like another can be set in a config file alone'
                 )
+            elif not i and part not in sections:
+                raise InputError(f'--cfg-options {option} has no effect: nothing reads {part}')
             else:
                 break
+
+
+def _place_of(name: str, value: Any, config: Any) -> str | None:
+    """Return where a variable's value stands in a config; a single one under its name alone."""
+    items = enumerate(config) if isinstance(config, list | tuple) else config.items()
+    single = not isinstance(value, Mapping | list | tuple)
+    for key, one in items:
+        if one == value and (key == name or not single):
+            return str(key)
+        deeper = isinstance(one, Mapping | list | tuple) and _place_of(name, value, one)
+        if deeper:
+            return f'{key}.{deeper}'
+    return None

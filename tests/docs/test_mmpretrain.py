@@ -1,11 +1,15 @@
 """What docs/mmpretrain.md says to work and no other test tries: a short training with each."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.runner import Runner
 from mmpretrain import FeatureExtractor, get_model
 
+from mmproto.apis.config_check.checks import check_config
 from mmproto.datasets.birds import make_birds
 from mmproto.datasets.checks import image_paths, labels_of
 from mmproto.engine import PrototypePushHook
@@ -42,6 +46,7 @@ def config(birds, tmp_path):
 
 def train(config):
     """The trained model, whose prototypes have to be training patches at the end."""
+    assert check_config(Config(copy.deepcopy(config))) == []
     runner = Runner.from_cfg(config)
     runner.train()
     assert runner.epoch == 6
@@ -108,7 +113,7 @@ def test_mixed_images_are_refused(config, augment):
 
 @pytest.mark.parametrize(
     'optimizer',
-    [dict(type='SGD', lr=0.1, momentum=0.9), dict(type='AdamW'), dict(type='Lamb')],
+    [dict(type='SGD', momentum=0.9), dict(type='AdamW'), dict(type='Lamb')],
 )
 def test_other_optimizers(config, optimizer):
     config['optim_wrapper']['optimizer'] = optimizer

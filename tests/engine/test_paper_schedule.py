@@ -39,7 +39,7 @@ def test_the_paper_as_a_list():
             [phase('warm', 2, push=True), phase('warm', 1, push=True), phase('joint', 2)],
         ),
         (
-            dict(warm_epochs=9, epochs=2, push_start=1, push_interval=1, last_layer_epochs=20),
+            dict(warm_epochs=2, epochs=2, push_start=1, push_interval=1, last_layer_epochs=20),
             [phase('warm', 2, push=True), LAST],
         ),
         (
@@ -85,9 +85,10 @@ def test_a_last_push_ends_a_training_whose_batch_norm_moves_on():
         (dict(push_start='a'), r"schedule\.push_start='a'"),
         (dict(epochs=0), r'schedule\.epochs=0'),
         (dict(warm_epochs=-1), r'schedule\.warm_epochs=-1'),
+        (dict(warm_epochs=99), r'schedule\.warm_epochs=99 of epochs=31: .*lower the one'),
         (dict(push_interval=0), r'schedule\.push_interval=0'),
         (dict(epochs=5.5), r'schedule\.epochs=5\.5: it has to be an integer, at least 1'),
-        (dict(epochs=4, push_epochs=[2, 4]), r'push_epochs has \[4\].*0 to 3'),
+        (dict(warm_epochs=0, epochs=4, push_epochs=[2, 4]), r'push_epochs has \[4\].*0 to 3'),
         (dict(last_push=1), r'schedule\.last_push=1: it has to be True or False'),
         (dict(push_epochs=3), r'push_epochs=3: give a list of epochs'),
     ],

@@ -9,6 +9,7 @@ CONFIG = dict(
     custom_hooks=[dict(type='PrototypePushHook')],
     load_from=None,
 )
+SECTIONS = {'train_cfg', 'test_cfg', 'optim_wrapper', 'custom_hooks', 'load_from'}
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ CONFIG = dict(
 )
 def test_a_misspelt_name_is_answered_with_what_was_meant(option, meant):
     with pytest.raises(InputError, match=f'{option}: no config has .* did you mean {meant}\\?'):
-        check_names(CONFIG, [option])
+        check_names(CONFIG, [option], SECTIONS)
 
 
 @pytest.mark.parametrize(
@@ -38,4 +39,22 @@ def test_a_misspelt_name_is_answered_with_what_was_meant(option, meant):
     ],
 )
 def test_names_of_a_config_and_new_ones_pass(option):
-    check_names(CONFIG, [option])
+    check_names(CONFIG, [option], SECTIONS)
+
+
+def test_what_nothing_reads_is_refused():
+    with pytest.raises(InputError, match=r'xyz\.a has no effect: nothing reads xyz'):
+        check_names(CONFIG, ['xyz.a'], SECTIONS)
+
+
+def test_a_variable_of_the_file_is_refused_with_the_place_that_it_went_to():
+    pipeline = [dict(type='RandomFlip', prob=0.5)]
+    dataset = dict(pipeline=[*pipeline], num_classes=7)
+    config = dict(CONFIG, steps=pipeline, num_classes=7, mine=7, train_dataloader=dict(set=dataset))
+    for option, place in dict(
+        {'steps.0.prob': 'train_dataloader.set.pipeline'},
+        num_classes='train_dataloader.set.num_classes',
+    ).items():
+        with pytest.raises(InputError, match=f'{option} has no effect: .* such as {place}$'):
+            check_names(config, [option], SECTIONS)
+    check_names(config, ['mine'], SECTIONS)  # a hook of the user's may read it

@@ -40,7 +40,7 @@ class FrozenBackboneHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Make the maps, and give them to the loops in place of the images."""
-        self._check(runner)
+        self.check(runner)
         model, push, cfg = unwrap_model(runner.model), PrototypePushHook.of(runner), runner.cfg
         model.eval()
         images = map_dataset(model, push.dataloader)
@@ -61,7 +61,8 @@ class FrozenBackboneHook(Hook):
         take_images(unwrap_model(runner.model))
 
     @staticmethod
-    def _check(runner: Runner) -> None:
+    def check(runner: Runner) -> None:
+        """Raise an InputError if a stage trains the backbone, or the training set is another."""
         schedule = runner.optim_wrapper.schedule
         for name in dict.fromkeys(schedule.stages):
             stage = runner.optim_wrapper.stages[name]

@@ -27,9 +27,18 @@ def check_backbone(cfg: Config) -> None:
         InputError: If timm does not know its name, with the nearest matches, or there is no file
             ``checkpoint_path``.
     """
-    backbone = (cfg.get('model') or {}).get('backbone') or {}
-    if not str(backbone.get('type')).endswith('TIMMBackbone') or 'model_name' not in backbone:
+    model = cfg.get('model')
+    backbone = model.get('backbone') if isinstance(model, dict) else None
+    if (
+        not isinstance(backbone, dict)
+        or not str(backbone.get('type')).endswith('TIMMBackbone')
+        or 'model_name' not in backbone
+    ):
         return
+    if not isinstance(backbone['model_name'], str):
+        raise InputError(
+            f'model.backbone.model_name={backbone["model_name"]!r}: give the name of a timm model'
+        )
     check_timm_name(backbone['model_name'])
     if backbone.get('features_only') and backbone.get('checkpoint_path'):
         path = backbone.pop('checkpoint_path')

@@ -1,0 +1,1 @@
+"""One check of the whole config, before anything runs: see ``checks``."""

@@ -1,0 +1,157 @@
+"""The one check of a config before it is run: all that can be told of it, told at once."""
+
+from collections.abc import Iterable, Iterator
+
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from torch import nn
+
+from mmproto.apis.config_check.effects import check_options, check_runner
+from mmproto.apis.config_check.finding import Finding
+from mmproto.apis.config_check.fit import check_fit, is_staged
+from mmproto.apis.config_check.names import check_names
+from mmproto.apis.config_check.parts import parts_of
+from mmproto.apis.config_check.rehearsal import (
+    batch_of,
+    check_monitored,
+    losses_of,
+    metrics_of,
+    take_steps,
+)
+from mmproto.apis.config_check.sections import check_sections
+from mmproto.apis.config_check.trial import Trial, quiet, scratch_runner
+from mmproto.apis.config_check.values import check_numbers, check_values
+from mmproto.engine.hooks import FrozenBackboneHook, PrototypePushHook
+from mmproto.engine.loop import StagedTrainLoop
+from mmproto.errors import InputError
+
+
+def check_config(cfg: Config, options: Iterable[str] = (), training: bool = True) -> list[Finding]:
+    """Find what is wrong with a config, before time is spent.
+
+    Names, values, what has no effect and what has to fit is looked at first. Only where that is
+    sound each part is built on the CPU, without pretrained weights, and a few images go through.
+
+    .. code:: python
+
+        cfg = load_config('configs/protopnet/vgg19_cub.py')
+        for finding in check_config(cfg):
+            print(finding)
+
+    Args:
+        cfg: The config, as of :func:`mmproto.apis.load_config`; it stays as it is.
+        options: Names of settings that the command line has set.
+        training: Whether it is to be trained; else only what a test needs is built.
+
+    Returns:
+        What was found; empty where nothing was.
+    """
+    init_default_scope(cfg.get('default_scope') or 'mmpretrain')
+    findings = list(check_settings(cfg, options))
+    if not findings:
+        with quiet():
+            findings = _build(cfg, training)
+    return list({str(finding): finding for finding in findings}.values())
+
+
+def require_sound(cfg: Config, options: Iterable[str] = (), training: bool = True) -> None:
+    """Check a config as :func:`check_config` does.
+
+    Raises:
+        InputError: If anything is wrong, a line for each finding.
+    """
+    findings = check_config(cfg, options, training)
+    if findings:
+        raise InputError('\n'.join(map(str, findings)))
+
+
+def check_settings(cfg: Config, options: Iterable[str] = ()) -> Iterator[Finding]:
+    """Find what is wrong with a config as it is read, without building anything."""
+    settings = dict(cfg.items())
+    yield from check_sections(settings)
+    yield from check_runner(settings)
+    for part in parts_of(settings):
+        yield from check_names(part)
+        yield from check_values(part)
+    yield from check_numbers('', settings)
+    yield from check_fit(settings)
+    yield from check_options(settings, options)
+
+
+def _build(cfg: Config, training: bool) -> list[Finding]:
+    trial = Trial(cfg)
+    model = trial.build_model()
+    names = ['train', 'val'] if training else ['test']
+    names = [name for name in names if cfg.get(f'{name}_dataloader') is not None]
+    loaders = {name: trial.build_loader(f'{name}_dataloader') for name in names}
+    for name in set(names) - {'train'}:
+        trial.build_metrics(f'{name}_evaluator')
+    if model is None or trial.findings:
+        return trial.findings
+    with scratch_runner(trial.cfg, model) as runner:
+        trial.build_rest(runner)
+        trial.register_hooks(runner)
+        for name, loader in loaders.items():
+            setattr(runner, f'_{name}_dataloader', loader)
+        if training and 'train' in loaders:
+            _build_training(trial, runner)
+        if not trial.findings:
+            _rehearse(trial, runner, model, loaders)
+    return trial.findings
+
+
+def _build_training(trial: Trial, runner: Runner) -> None:
+    cfg = trial.cfg
+    runner.optim_wrapper, runner.param_schedulers = cfg.optim_wrapper, cfg.get('param_scheduler')
+    before = len(trial.findings)
+    with trial.at('train_cfg'):
+        runner._check_scheduler_cfg(runner.param_schedulers)
+        runner._train_loop = runner.build_train_loop(cfg.train_cfg)
+    with trial.at('optim_wrapper'):
+        runner.optim_wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
+    if len(trial.findings) > before:
+        return
+    with trial.at('optim_wrapper'):
+        take_steps(runner.optim_wrapper)
+    with trial.at('auto_scale_lr'):
+        runner.scale_lr(runner.optim_wrapper, cfg.get('auto_scale_lr'))
+    loop = runner._train_loop
+    if runner.param_schedulers is not None:
+        with trial.at('param_scheduler'):
+            runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
+            for epoch in loop.schedule.restarts if isinstance(loop, StagedTrainLoop) else ():
+                runner.build_param_scheduler(
+                    {**runner.param_schedulers, **loop.schedulers_from(epoch)}
+                )
+    if isinstance(loop, StagedTrainLoop) and len(trial.findings) == before:
+        with trial.at('custom_hooks'):
+            loop.check_hooks()
+
+
+def _rehearse(trial: Trial, runner: Runner, model: nn.Module, loaders: dict) -> None:
+    if 'train' in loaders:
+        with trial.at('train_dataloader'):
+            batch = batch_of(loaders['train'], 'train_dataloader')
+        for hook in runner.hooks:
+            if isinstance(hook, PrototypePushHook) and is_staged(trial.cfg.optim_wrapper):
+                with trial.at('push_dataloader'):
+                    hook.before_train(runner)
+                    batch_of(hook.dataloader, 'push_dataloader')
+            if isinstance(hook, FrozenBackboneHook):
+                with trial.at('custom_hooks'):
+                    hook.check(runner)
+        if not trial.findings:
+            with trial.at('model'):
+                losses_of(model, batch)
+    for name in [name for name in loaders if name != 'train']:
+        batch = None
+        with trial.at(f'{name}_dataloader'):
+            batch = batch_of(loaders[name], f'{name}_dataloader')
+        if batch is None:
+            continue
+        with trial.at(f'{name}_evaluator'):
+            evaluator = runner.build_evaluator(trial.cfg[f'{name}_evaluator'])
+            metrics = metrics_of(model, loaders[name].dataset, batch, evaluator)
+            if metrics is not None and name == 'val':
+                trial.findings += check_monitored(runner, metrics)
