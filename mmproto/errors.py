@@ -2,6 +2,10 @@ class InputError(ValueError):
     """A setting or a file of the user's is wrong; the message names it and says what to do."""
 
 
+class InputListError(InputError):
+    """Several at once, each an argument."""
+
+
 class Stopped(KeyboardInterrupt):
     """The program has been stopped from outside; says what there is to go on from.
 

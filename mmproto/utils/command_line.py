@@ -19,7 +19,7 @@ from mmengine.dist import is_main_process
 
 from mmproto import apis
 from mmproto.apis.load_config import DERIVED, LOADERS
-from mmproto.errors import InputError, Stopped
+from mmproto.errors import InputError, InputListError, Stopped
 from mmproto.utils.files import existing_checkpoint
 
 # What a disk says, however right the program is, and what helps.
@@ -64,6 +64,8 @@ def one_line_errors() -> Iterator[None]:
         _leave(str(stop), stop.status)
     except KeyboardInterrupt:
         _leave('stopped', 128 + signal.SIGINT)
+    except InputListError as errors:
+        sys.exit('\n'.join(f'error: {" ".join(line.split())}' for line in errors.args))
     except InputError as error:
         # One out of a loader's worker brings the worker's traceback along; what it ends by counts.
         text = str(error).rpartition(f'{InputError.__module__}.{InputError.__name__}: ')[2]

@@ -24,7 +24,7 @@ from mmproto.apis.config_check.trial import Trial, quiet, scratch_runner
 from mmproto.apis.config_check.values import check_numbers, check_values
 from mmproto.engine.hooks import FrozenBackboneHook, PrototypePushHook
 from mmproto.engine.loop import StagedTrainLoop
-from mmproto.errors import InputError
+from mmproto.errors import InputListError
 
 
 def check_config(cfg: Config, options: Iterable[str] = (), training: bool = True) -> list[Finding]:
@@ -59,11 +59,11 @@ def require_sound(cfg: Config, options: Iterable[str] = (), training: bool = Tru
     """Check a config as :func:`check_config` does.
 
     Raises:
-        InputError: If anything is wrong, a line for each finding.
+        InputListError: If anything is wrong, a line for each finding.
     """
     findings = check_config(cfg, options, training)
     if findings:
-        raise InputError('\n'.join(map(str, findings)))
+        raise InputListError(*map(str, findings))
 
 
 def check_settings(cfg: Config, options: Iterable[str] = ()) -> Iterator[Finding]:
@@ -145,13 +145,13 @@ def _rehearse(trial: Trial, runner: Runner, model: nn.Module, loaders: dict) -> 
             with trial.at('model'):
                 losses_of(model, batch)
     for name in [name for name in loaders if name != 'train']:
-        batch = None
+        probed: dict | None = None
         with trial.at(f'{name}_dataloader'):
-            batch = batch_of(loaders[name], f'{name}_dataloader')
-        if batch is None:
+            probed = batch_of(loaders[name], f'{name}_dataloader')
+        if probed is None:
             continue
         with trial.at(f'{name}_evaluator'):
             evaluator = runner.build_evaluator(trial.cfg[f'{name}_evaluator'])
-            metrics = metrics_of(model, loaders[name].dataset, batch, evaluator)
+            metrics = metrics_of(model, loaders[name].dataset, probed, evaluator)
             if metrics is not None and name == 'val':
                 trial.findings += check_monitored(runner, metrics)

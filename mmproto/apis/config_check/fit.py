@@ -17,7 +17,7 @@ def check_fit(cfg: Mapping) -> Iterator[Finding]:
     parts = list(parts_of(cfg))
     yield from _check_topk(cfg, parts)
     built = {part.setting: class_of(part) for part in parts}
-    wrapper = cfg.get('optim_wrapper')
+    wrapper = cfg.get('optim_wrapper') or {}
     staged = is_staged(wrapper)
     loop = built.get('train_cfg')
     in_stages = isinstance(loop, type) and issubclass(loop, StagedTrainLoop)

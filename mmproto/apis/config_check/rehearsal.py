@@ -49,7 +49,7 @@ def _size_of(path: str | None) -> tuple[int, int] | None:
     try:
         with open_image(path or '') as image:
             return image.size
-    except (InputError, *UNREADABLE):  # none, or told by who reads it
+    except UNREADABLE:  # none, or told by who reads it
         return None
 
 

@@ -21,7 +21,7 @@ SECTIONS: dict[str, Any] = {
     'model': Mapping, 'data_preprocessor': Mapping, 'optim_wrapper': Mapping,
     'train_cfg': Mapping, 'val_cfg': Mapping, 'test_cfg': Mapping, 'default_hooks': Mapping,
     'auto_scale_lr': Mapping, 'env_cfg': Mapping, 'randomness': Mapping, 'visualizer': Mapping,
-    'log_processor': Mapping, 'custom_hooks': list, 'load_from': str, 'resume': bool,
+    'log_processor': Mapping, 'custom_hooks': list, 'load_from': str,
     'find_unused_parameters': bool, 'log_level': (str, int), 'default_scope': str,
     'experiment_name': str, 'work_dir': str, **dict.fromkeys(LOADERS, Mapping),
 }  # fmt: skip
@@ -66,6 +66,8 @@ def check_sections(cfg: Mapping) -> Iterator[Finding]:
             'param_scheduler',
             f'param_scheduler={scheduler!r}: give a list of schedulers, or one for each stage',
         )
+    if cfg.get('resume') not in (None, True, False, 'auto'):
+        yield Finding('resume', f'resume={cfg["resume"]!r}: it has to be True or False')
     if cfg.get('model') is None:
         yield Finding('model', 'model is missing: configs/_base_/models has some')
     for name, known in KEYS.items():

@@ -12,7 +12,7 @@ from mmpretrain.registry import HOOKS
 from mmproto.apis import load_config
 from mmproto.apis.config_check.checks import check_config, check_settings, require_sound
 from mmproto.datasets.birds import make_birds
-from mmproto.errors import InputError
+from mmproto.errors import InputListError
 from tests.test_configs import CONFIGS, LEAVES, data_of, images  # noqa: F401
 from tests.toy import loader, train_config
 
@@ -146,9 +146,9 @@ def test_all_is_told_at_once(tmp_path):
     found = lines(cfg)
     assert len(found) == 3
     assert all(any(setting in line for line in found) for setting in settings)
-    with pytest.raises(InputError) as error:
+    with pytest.raises(InputListError) as errors:
         require_sound(cfg)
-    assert str(error.value).splitlines() == found
+    assert [*errors.value.args] == found
 
 
 def test_a_loader_without_a_batch_is_told(tmp_path):
