@@ -63,7 +63,7 @@ def test_schedulers_run_up_to_the_next_restart_of_their_stage():
             {2, 5},
         ),
         (
-            dict(warm_epochs=3, epochs=2, push_epochs=[1], last_layer_epochs=2),
+            dict(warm_epochs=2, epochs=2, push_epochs=[1], last_layer_epochs=2),
             [W, W, L, L],
             {1},
         ),
