@@ -67,11 +67,16 @@ class FiniteHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         """Check the weights, before they are pushed and saved."""
         self._look_away()
-        _check_weights(runner, runner.epoch + 1)
+        on_processes = all_gather_object(weights_not_finite(unwrap_model(runner.model)))
+        _check_weights(runner, runner.epoch + 1, on_processes)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Check them once more, since a solver may have changed them."""
-        _check_weights(runner, checkpoint['meta']['epoch'])
+        """Check them once more, since a solver may have changed them, on all processes alike.
+
+        Only the process that saves comes here: it must not wait for the others.
+        """
+        spoilt = weights_not_finite(unwrap_model(runner.model))
+        _check_weights(runner, checkpoint['meta']['epoch'], [spoilt])
 
     def _check_step(self, runner: Runner, args: Any, batch: dict, losses: dict) -> None:
         features, self._features = self._features, None
@@ -100,8 +105,7 @@ class FiniteHook(Hook):
         self._handles = []
 
 
-def _check_weights(runner: Runner, epochs: int) -> None:
-    on_processes = all_gather_object(weights_not_finite(unwrap_model(runner.model)))
+def _check_weights(runner: Runner, epochs: int, on_processes: list[list[str]]) -> None:
     name = next((spoilt[0] for spoilt in on_processes if spoilt), None)
     if name is not None:
         _end(
