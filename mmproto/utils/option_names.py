@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from mmproto.errors import InputError
+from mmproto.errors import InputListError
 
 # Alike enough for a slip of the finger, as 'schedul' is; 'train_cfg' is not to be 'test_cfg'.
 ALIKE = 0.85
@@ -23,37 +23,44 @@ def check_names(
         sections: What is read of a config; anything else in it is a variable of the file.
 
     Raises:
-        InputError: If a name seems to be misspelt, and then it says what was probably meant, or
-            if nothing reads it.
+        InputListError: If names seem to be misspelt, with what was probably meant, or if nothing
+            reads them; all that are.
     """
-    for option in options:
-        section = option.split('.')[0]
-        if section in config and section not in sections:
-            others = {name: value for name, value in config.items() if name != section}
-            if used := _place_of(section, config[section], others):
-                raise InputError(
-                    f'--cfg-options {option} has no effect: {section} is a variable of the config '
-                    f'file, which has been read; set it where it is used, such as {used}'
-                )
-        place: Any = config
-        parts = option.split('.')
-        for i, part in enumerate(parts):
-            if isinstance(place, list | tuple) and part.isdecimal() and int(part) < len(place):
-                place = place[int(part)]
-            elif not isinstance(place, Mapping):
-                break
-            elif part in place:
-                place = place[part]
-            elif near := get_close_matches(part, map(str, place), n=1, cutoff=ALIKE):
-                meant = '.'.join([*parts[:i], *near, *parts[i + 1 :]])
-                raise InputError(
-                    f'--cfg-options {option}: no config has {".".join(parts[: i + 1])}; did you '
-                    f'mean {meant}? A new name so like another can be set in a config file alone'
-                )
-            elif not i and part not in sections:
-                raise InputError(f'--cfg-options {option} has no effect: nothing reads {part}')
-            else:
-                break
+    found = [one for option in options if (one := _what_is_wrong(config, option, sections))]
+    if found:
+        raise InputListError(*found)
+
+
+def _what_is_wrong(config: Mapping[str, Any], option: str, sections: Container[str]) -> str | None:
+    """Say what is wrong with the name of a setting, if anything."""
+    parts = option.split('.')
+    section = parts[0]
+    if section in config and section not in sections:
+        others = {name: value for name, value in config.items() if name != section}
+        if used := _place_of(section, config[section], others):
+            return (
+                f'--cfg-options {option} has no effect: {section} is a variable of the config '
+                f'file, which has been read; set it where it is used, such as {used}'
+            )
+    place: Any = config
+    for i, part in enumerate(parts):
+        if isinstance(place, list | tuple) and part.isdecimal() and int(part) < len(place):
+            place = place[int(part)]
+        elif not isinstance(place, Mapping):
+            break
+        elif part in place:
+            place = place[part]
+        elif near := get_close_matches(part, map(str, place), n=1, cutoff=ALIKE):
+            meant = '.'.join([*parts[:i], *near, *parts[i + 1 :]])
+            return (
+                f'--cfg-options {option}: no config has {".".join(parts[: i + 1])}; did you '
+                f'mean {meant}? A new name so like another can be set in a config file alone'
+            )
+        elif not i and part not in sections:
+            return f'--cfg-options {option} has no effect: nothing reads {part}'
+        else:
+            break
+    return None
 
 
 def _place_of(name: str, value: Any, config: Any) -> str | None:

@@ -1,6 +1,6 @@
 import pytest
 
-from mmproto.errors import InputError
+from mmproto.errors import InputError, InputListError
 from mmproto.utils.option_names import check_names
 
 CONFIG = dict(
@@ -58,3 +58,9 @@ def test_a_variable_of_the_file_is_refused_with_the_place_that_it_went_to():
         with pytest.raises(InputError, match=f'{option} has no effect: .* such as {place}$'):
             check_names(config, [option], SECTIONS)
     check_names(config, ['mine'], SECTIONS)  # a hook of the user's may read it
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    with pytest.raises(InputListError) as error:
+        check_names(CONFIG, ['modle.x', 'optim_wrapper.schedul', 'nothing.y'], SECTIONS)
+    assert len(error.value.args) == 3
