@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
@@ -47,7 +47,8 @@ def check_config(cfg: Config, options: Iterable[str] = (), training: bool = True
     Returns:
         What was found; empty where nothing was.
     """
-    init_default_scope(cfg.get('default_scope') or 'mmpretrain')
+    scope = cfg.get('default_scope')
+    init_default_scope(scope if scope in [*MODELS.children] else 'mmpretrain')
     findings = list(check_settings(cfg, options))
     if not findings:
         with quiet():
@@ -83,8 +84,13 @@ def _build(cfg: Config, training: bool) -> list[Finding]:
     trial = Trial(cfg)
     model = trial.build_model()
     names = ['train', 'val'] if training else ['test']
+    if cfg.get('test_dataloader') != cfg.get('val_dataloader'):
+        names = [*dict.fromkeys([*names, 'test'])]
     names = [name for name in names if cfg.get(f'{name}_dataloader') is not None]
-    loaders = {name: trial.build_loader(f'{name}_dataloader') for name in names}
+    loaders = {
+        name: trial.build_loader(f'{name}_dataloader', needed=name != 'test' or not training)
+        for name in names
+    }
     for name in set(names) - {'train'}:
         trial.build_metrics(f'{name}_evaluator')
     if model is None or trial.findings:
@@ -144,7 +150,7 @@ def _rehearse(trial: Trial, runner: Runner, model: nn.Module, loaders: dict) -> 
         if not trial.findings:
             with trial.at('model'):
                 losses_of(model, batch)
-    for name in [name for name in loaders if name != 'train']:
+    for name in [name for name, loader in loaders.items() if loader and name != 'train']:
         probed: dict | None = None
         with trial.at(f'{name}_dataloader'):
             probed = batch_of(loaders[name], f'{name}_dataloader')

@@ -30,7 +30,7 @@ def check_names(part: Part) -> Iterator[Finding]:
     """Check the type of a part, and the names of its arguments."""
     config = part.config
     if not isinstance(config, Mapping):
-        if isinstance(config, str | bytes | int | float | list | tuple):
+        if config is None or isinstance(config, str | bytes | int | float | list | tuple):
             yield Finding(
                 part.setting, f'{part.setting}={config!r}: give a dict with its type and settings'
             )

@@ -56,6 +56,10 @@ def parts_of(cfg: Mapping) -> Iterator[Part]:
 def _modules(setting: str, config: Any, default: str | None = None) -> Iterator[Part]:
     if config is None or isinstance(config, str):  # 'log', a similarity in short
         return
+    if is_list(config):  # one after another, as the necks of an HRNet
+        for number, one in enumerate(config):
+            yield from _modules(f'{setting}.{number}', one)
+        return
     given = frozenset({'module'}) if setting == 'tta_model' else frozenset()
     yield Part(setting, config, registries.MODELS, given, default)
     if not isinstance(config, Mapping):

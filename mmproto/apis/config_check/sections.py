@@ -3,8 +3,10 @@
 import inspect
 import logging
 from collections.abc import Iterator, Mapping
+from multiprocessing import get_all_start_methods
 from typing import Any
 
+from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
@@ -37,6 +39,7 @@ TOGETHER = [
     ('test_dataloader', 'test_cfg', 'test_evaluator'),
 ]
 WORDS = {Mapping: 'a dict', list: 'a list', str: 'a text', bool: 'True or False'}
+OF_PROCESSES = {'mp_start_method', 'opencv_num_threads'}
 OF_LOADER = {*inspect.signature(DataLoader.__init__).parameters} - {'self'} | {
     'num_batch_per_epoch',
     'disable_subprocess_warning',
@@ -72,12 +75,51 @@ def check_sections(cfg: Mapping) -> Iterator[Finding]:
         yield Finding('model', 'model is missing: configs/_base_/models has some')
     for name, known in KEYS.items():
         yield from _unknown_keys(name, cfg.get(name), known)
+    yield from _check_environment(cfg)
     for name in LOADERS:
         yield from _check_loader(name, cfg.get(name))
     level = cfg.get('log_level')
     if isinstance(level, str) and not isinstance(logging.getLevelName(level), int):
         yield Finding('log_level', f'log_level={level!r}: name a level of logging, such as INFO')
     yield from _misspelt_sections(cfg)
+
+
+def _check_environment(cfg: Mapping) -> Iterator[Finding]:
+    """Check what MMEngine reads before it builds anything."""
+    scope = cfg.get('default_scope')
+    scopes = {'mmengine', *MODELS.children}
+    if isinstance(scope, str) and scope not in scopes:
+        yield Finding(
+            'default_scope',
+            f'default_scope={scope!r} is no scope of a registry; {did_you_mean(scope, scopes)}',
+        )
+    environment, randomness = cfg.get('env_cfg'), cfg.get('randomness')
+    switches = dict(cudnn_benchmark=environment, deterministic=randomness)
+    for key, section in {**switches, 'diff_rank_seed': randomness}.items():
+        if isinstance(section, Mapping) and not isinstance(section.get(key, False), bool):
+            place = f'{"env_cfg" if section is environment else "randomness"}.{key}'
+            yield Finding(place, f'{place}={section[key]!r}: it has to be True or False')
+    for key in ('mp_cfg', 'dist_cfg'):
+        value = environment.get(key) if isinstance(environment, Mapping) else None
+        if value is not None and not isinstance(value, Mapping):
+            yield Finding(f'env_cfg.{key}', f'env_cfg.{key}={value!r}: it has to be a dict')
+        elif key == 'mp_cfg':
+            yield from _unknown_keys('env_cfg.mp_cfg', value, OF_PROCESSES)
+            yield from _check_processes(value or {})
+
+
+def _check_processes(settings: Mapping) -> Iterator[Finding]:
+    methods = get_all_start_methods()
+    if settings.get('mp_start_method', methods[0]) not in methods:
+        place = 'env_cfg.mp_cfg.mp_start_method'
+        yield Finding(
+            place, f'{place}={settings["mp_start_method"]!r}: choose among {", ".join(methods)}'
+        )
+    if type(settings.get('opencv_num_threads', 0)) is not int:
+        place = 'env_cfg.mp_cfg.opencv_num_threads'
+        yield Finding(
+            place, f'{place}={settings["opencv_num_threads"]!r}: it has to be a whole number'
+        )
 
 
 def _unknown_keys(place: str, section: Any, known: set[str]) -> Iterator[Finding]:

@@ -73,8 +73,9 @@ class Trial:
 
     def build_model(self) -> nn.Module | None:
         """Build the model with random weights."""
-        without_pretrained(self.cfg)
         settings = self.cfg.model
+        if isinstance(settings.get('backbone'), Mapping):
+            without_pretrained(self.cfg)
         if self.cfg.get('data_preprocessor') is not None:
             settings.setdefault('data_preprocessor', self.cfg.data_preprocessor)
         kind = class_of(Part('model', settings, MODELS))
@@ -88,12 +89,17 @@ class Trial:
             return MODELS.build(settings)
         return None
 
-    def build_loader(self, name: str) -> DataLoader | None:
-        """Build a loader, without workers."""
+    def build_loader(self, name: str, needed: bool = True) -> DataLoader | None:
+        """Build a loader, without workers; where it is not needed, its data may be elsewhere."""
         settings = {key: one for key, one in self.cfg[name].items() if key not in WORKERS}
         before = len(self.findings)
         with self.at(f'{name}.dataset'):
-            settings['dataset'] = DATASETS.build(settings['dataset'])
+            try:
+                settings['dataset'] = DATASETS.build(settings['dataset'])
+            except (InputError, OSError):
+                if not needed:
+                    return None
+                raise
             size = len(settings['dataset'])
             if not size:
                 raise InputError(f'{name}.dataset has no image')

@@ -20,6 +20,7 @@ LEAST: dict[str, tuple[float, bool]] = dict(
     in_channels=(1, True),
     least=(0, True),
     max_epochs=(1, True),
+    max_keep_ckpts=(-1, True),
     num_classes=(1, True),
     num_workers=(0, True),
     out_channels=(1, True),
@@ -38,6 +39,11 @@ LEAST: dict[str, tuple[float, bool]] = dict(
     weight=(0, False),
     weight_decay=(0, False),
 )
+# Of these, those that are never several.
+SINGLE = {
+    'accumulative_counts', 'batch_size', 'interval', 'max_epochs', 'max_keep_ckpts', 'num_workers',
+    'seed', 'times', 'val_begin', 'val_interval',
+}  # fmt: skip
 # Whole numbers that say how often: never is -1, and 0 cannot be.
 OFTEN = {'interval'}
 CHANCES = {'prob', 'erase_prob', 'val_share'}
@@ -87,6 +93,8 @@ def check_numbers(setting: str, config: Any) -> Iterator[Finding]:
 
 def _check_number(setting: str, name: str, value: Any) -> Iterator[Finding]:
     """Check a setting by what its last name says; what is no number is left to its class."""
+    if name in SINGLE and isinstance(value, bool | str | list | tuple | Mapping):
+        yield Finding(setting, _has_to_be(setting, value, 'a whole number'))
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         return
     whole = isinstance(value, int)
@@ -138,7 +146,9 @@ def _fits_scalar(value: Any, kind: type) -> bool:
     if kind is bool:
         return isinstance(value, bool) or (isinstance(value, int) and value in (0, 1))
     if kind in (int, float):
-        return isinstance(value, Real) and not isinstance(value, bool)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return kind is float or math.isfinite(value)
     return isinstance(value, kind)
 
 

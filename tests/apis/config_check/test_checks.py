@@ -96,6 +96,15 @@ MISTAKES = {
     'custom_hooks': (3, 'has to be a list'),
     'log_level': ('LOUD', 'name a level'),
     'resume': ('yes', 'has to be True or False'),
+    'default_hooks.checkpoint.max_keep_ckpts': (float('inf'), 'a whole number'),
+    'train_cfg.val_begin': ([1, 2], 'a whole number'),
+    'default_scope': ('mmpretrai', 'did you mean mmpretrain?'),
+    'env_cfg': (dict(mp_cfg=dict(mp_start_method='knife')), 'choose among'),
+    'env_cfg.mp_cfg': (dict(mp_start='fork'), 'did you mean mp_start_method?'),
+    'randomness.deterministic': (None, 'has to be True or False'),
+    'randomness.seed': (True, 'a whole number'),
+    'param_scheduler.joint': ([None], 'give a dict'),
+    'model.backbone': (False, 'give a dict'),
     # what has no effect
     'runner_type': ('FlexibleRunner', 'does not train a ProtoPNet'),
     'strategy': (dict(type='FSDPStrategy'), NO_EFFECT),
@@ -222,6 +231,23 @@ def test_a_hook_of_ones_own_may_take_anything(tmp_path):
         HOOKS.module_dict.pop('TakesAnything')
 
 
+def test_the_test_set_may_be_elsewhere_but_not_wrong(tmp_path):
+    test = dict(test_dataloader=loader(file='/nowhere.npz'), test_cfg=dict())
+    cfg = changed(tmp_path, {**test, 'test_evaluator': dict(type='Accuracy')})
+    assert lines(cfg) == []
+    cfg.test_dataloader.dataset = dict(type='ArrayDataset', count='many')
+    (line,) = lines(cfg)
+    assert line.startswith('test_dataloader.dataset does not work')
+
+
+def test_necks_one_after_another(tmp_path):
+    cfg = changed(tmp_path, {})
+    cfg.model.neck = [dict(type='HRFuseScales', in_channels=(8, 8)), dict(type='Poling')]
+    found = [str(one) for one in check_settings(cfg)]
+    assert len(found) == 1
+    assert found[0].startswith("model.neck.1.type='Poling' is no model")
+
+
 def test_a_test_needs_no_training_data(tmp_path):
     cfg = changed(tmp_path, {'train_dataloader.dataset.file': '/nowhere.npz'})
     cfg.merge_from_dict(
@@ -251,7 +277,8 @@ def test_every_config_of_mmpretrain_that_classifies_is_sound_as_it_is_read():
     import mmpretrain
 
     root = Path(mmpretrain.__file__).parent / '.mim/configs'
-    for file in sorted(root.glob('*/*in1k.py'))[::8]:
+    files = sorted(root.glob('*/*in1k.py'))[::8]
+    for file in [file for file in files if 'resnest' not in file.name]:  # lack val_cfg
         try:
             cfg = Config.fromfile(file)
         except (RuntimeError, KeyError):  # a config that MMEngine does not read
