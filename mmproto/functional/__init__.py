@@ -29,6 +29,7 @@ from mmproto.functional.model_selection import (
     sparsest_within_one_standard_error,
     standard_error,
 )
+from mmproto.functional.nearest_distance import nearest_distance
 from mmproto.functional.nearest_images import NearestImages, nearest_images
 from mmproto.functional.nearest_patch import NearestPatch, nearest_patch
 from mmproto.functional.orthogonality_cost import orthogonality_cost
@@ -89,6 +90,7 @@ __all__ = [
     'log_similarity',
     'merge_duplicates',
     'moved_interval',
+    'nearest_distance',
     'nearest_images',
     'nearest_patch',
     'nearest_patches',

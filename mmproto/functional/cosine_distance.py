@@ -14,6 +14,9 @@ def unit_length(vectors: Tensor) -> Tensor:
 def cosine_distance(patches: Tensor, prototypes: Tensor) -> Tensor:
     """``1 - z.p`` of unit vectors as ``sum (z - p)^2 / 2``, which is exact close to zero.
 
+    The gradient is that of ``1 - z.p``, which turns a vector towards the other and asks nothing
+    of its length.
+
     Args:
         patches: Patches (..., K) of unit length.
         prototypes: Prototypes (..., K) of unit length; the leading dimensions are broadcast.
@@ -21,7 +24,8 @@ def cosine_distance(patches: Tensor, prototypes: Tensor) -> Tensor:
     Returns:
         Distances (...), from 0 to 2.
     """
-    return squared_distance(patches, prototypes) / 2
+    lengths = (patches.square().sum(-1) + prototypes.square().sum(-1)) / 2
+    return squared_distance(patches, prototypes) / 2 - (lengths - lengths.detach())
 
 
 def pairwise_cosine_distance(patches: Tensor, prototypes: Tensor) -> Tensor:

@@ -8,12 +8,14 @@ from mmproto.functional import (
     NearestImages,
     NearestPatch,
     NearestPatches,
+    nearest_distance,
     nearest_images,
     nearest_patch,
     nearest_patches,
     true_fp32,
     unfold_patches,
 )
+from mmproto.functional.nearest_distance import distance_at
 
 # Numbers of an image's patches that are compared at once where all pairs would fill the memory.
 BLOCK = 2**15
@@ -145,14 +147,14 @@ class Similarity(nn.Module):
             prototypes: Prototypes (P, D, h, w).
 
         Returns:
-            Distances (N, P) in fp32, exact, with the gradient of :meth:`pairwise_distance`; and
-            row and column (N, P, 2) of the patches in the feature map.
+            Distances (N, P) in fp32, exact; and row and column (N, P, 2) of the patches in the
+            feature map.
         """
-        compared = self._compare(features, prototypes)
-        rounded = compared.pairwise.gather(1, compared.nearest[:, None]).squeeze(1)
+        with true_fp32(features.device.type):
+            patches, vectors = self.patches(features, prototypes), prototypes.flatten(1).float()
+            distance, nearest = self._nearest(patches, vectors)
         columns = features.shape[-1] - prototypes.shape[-1] + 1
-        locations = torch.stack([compared.nearest // columns, compared.nearest % columns], dim=-1)
-        return rounded + (compared.distance - rounded).detach(), locations
+        return distance, torch.stack([nearest // columns, nearest % columns], dim=-1)
 
     @torch.no_grad()
     def follow(self, features: Tensor, prototypes: Tensor, moved: Tensor) -> FollowedPatches:
@@ -169,7 +171,7 @@ class Similarity(nn.Module):
         off = (rounded - compared.distance).abs().amax(dim=1, keepdim=True)
         patches, vectors = self.patches(features, prototypes), moved.flatten(1).float()
         with true_fp32(features.device.type):
-            followed = self._distance_of(patches, compared.nearest, vectors)
+            followed = distance_at(self.distance, patches, compared.nearest, vectors)
         return FollowedPatches(
             nearest=compared.distance,
             others=compared.pairwise.scatter(1, places, float('inf')).amin(dim=1),
@@ -261,25 +263,12 @@ class Similarity(nn.Module):
         with true_fp32(features.device.type):
             patches = self.patches(features, prototypes)
             vectors = prototypes.flatten(1).float()
+            distance, nearest = self._nearest(patches, vectors)
             pairwise = self.pairwise_distance(patches, vectors)
-            nearest = pairwise.argmin(dim=1)
-            with torch.no_grad():
-                distance = self._distance_of(patches, nearest, vectors)
         return Comparison(pairwise, nearest, distance)
 
-    def _distance_of(self, patches: Tensor, numbers: Tensor, vectors: Tensor) -> Tensor:
-        """Return exact distances (N, P) of the patches of those numbers (N, P) to the vectors."""
-        # Some prototypes at a time: (N, P, K) would not fit the memory.
-        step = max(1, BLOCK // vectors.shape[1])
-        pairs = zip(numbers.split(step, dim=1), vectors.split(step))
-        distance = [self.distance(_gather(patches, places), some) for places, some in pairs]
-        return torch.cat(distance, dim=1)
-
-
-def _gather(patches: Tensor, numbers: Tensor) -> Tensor:
-    """Return the patches (N, B, K) of those numbers (N, B), out of (N, L, K)."""
-    # Not take_along_dim: an exported graph would take the number of images for a constant.
-    return patches.gather(1, numbers[..., None].expand(-1, -1, patches.shape[-1]))
+    def _nearest(self, patches: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        return nearest_distance(self.distance, self.pairwise_distance, patches, vectors)
 
 
 def _map_size(features: Tensor, prototypes: Tensor) -> tuple[int, int]:
