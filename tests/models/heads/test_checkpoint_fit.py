@@ -12,6 +12,7 @@ from mmpretrain.registry import MODELS
 
 from mmproto.apis.ensemble import load_member
 from mmproto.errors import InputError
+from mmproto.models.heads.checkpoint_fit import check_resumable
 from tests.toy import golden, golden_model, loader, model_config, train_config
 
 KEEP = torch.tensor([True, False, True, True, True, False])  # of 3 classes with 2 each
@@ -203,14 +204,21 @@ def test_golden_pruned_models_are_loaded_whole(case):
         assert loaded(x).shape == (len(x), meta['num_classes'])
 
 
-@pytest.mark.parametrize(
-    ('changes', 'message'),
-    [
-        (dict(num_classes=4), 'has 4 classes, 8 prototypes .* model.head 3 classes, 6 prototypes'),
-        (dict(prototypes_per_class=None, num_prototypes=6), 'resume: the checkpoint has'),
-    ],
-)
-def test_another_head_is_not_resumed(tmp_path, changes, message):
+OTHER_HEADS = [
+    (dict(num_classes=4), 'has 4 classes, 8 prototypes .* model.head 3 classes, 6 prototypes'),
+    (dict(prototypes_per_class=None, num_prototypes=6), 'resume: the checkpoint has'),
+]
+
+
+@pytest.mark.parametrize(('changes', 'message'), OTHER_HEADS)
+def test_another_head_is_told_by_its_weights(changes, message):
+    state = MODELS.build(model_config(**changes)).state_dict()
+    with pytest.raises(InputError, match=message):
+        check_resumable(MODELS.build(model_config()).head, state, 'head.')
+
+
+@pytest.mark.parametrize('changes', [changes for changes, _ in OTHER_HEADS])
+def test_another_head_is_not_resumed(tmp_path, changes):
     torch.manual_seed(0)
     other = train_config(tmp_path / 'other', experiment_name=f'{tmp_path.name}_other')
     other['model'] = model_config(**changes)
@@ -220,7 +228,8 @@ def test_another_head_is_not_resumed(tmp_path, changes, message):
     Runner.from_cfg(Config(other)).train()
     config = Config(train_config(tmp_path / 'ours', experiment_name=f'{tmp_path.name}_ours'))
     config.resume, config.load_from = True, str(tmp_path / 'other' / 'epoch_2.pth')
-    with pytest.raises(InputError, match=message):
+    setting = f'model.head.{next(iter(changes))}'
+    with pytest.raises(InputError, match=f'the checkpoint is of another training: .*{setting}'):
         Runner.from_cfg(config).train()
 
 
