@@ -53,6 +53,11 @@ def build_stages(settings: Mapping[str, Mapping] | None) -> dict[str, Stage]:
         raise InputError(
             "optim_wrapper lacks ['stages']: configs/_base_/schedules/protopnet.py has them"
         )
+    if not isinstance(settings, Mapping):
+        raise InputError(
+            f'optim_wrapper.stages={settings!r}: give a dict of stages, such as '
+            'dict(joint=dict(prototypes=dict(lr=3e-3)))'
+        )
     return {name: _build_stage(name, stage) for name, stage in settings.items()}
 
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from mmengine.config import Config
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from PIL import Image
 
-from mmproto.apis import ProtoPNetInferencer, load_config
+from mmproto.apis import ProtoPNetInferencer, last_checkpoint, load_config
 from mmproto.apis.config_check.checks import check_config
 from mmproto.datasets.birds import make_birds
 from mmproto.engine import build_schedule, build_stages
@@ -153,10 +153,10 @@ def is_short(cfg):
 
 def train_and_explain(cfg, image):
     Runner.from_cfg(cfg).train()
-    checkpoint = find_latest_checkpoint(cfg.work_dir)
+    checkpoint = last_checkpoint(cfg.work_dir)
     if checkpoint is None:  # of a hook that saves none
         return
-    (result,) = ProtoPNetInferencer(cfg, checkpoint)(str(image))
+    (result,) = ProtoPNetInferencer(cfg, str(checkpoint))(str(image))
     assert np.isfinite(result['pred_score'])
 
 

@@ -93,6 +93,13 @@ def _check_environment(cfg: Mapping) -> Iterator[Finding]:
             'default_scope',
             f'default_scope={scope!r} is no scope of a registry; {did_you_mean(scope, scopes)}',
         )
+    model = cfg.get('model')
+    kind = model.get('type') if isinstance(model, Mapping) else None
+    if scope is None and isinstance(kind, str) and '.' not in kind:
+        yield Finding(
+            'default_scope',
+            "default_scope is missing: set it to 'mmpretrain', whose classes these are",
+        )
     environment, randomness = cfg.get('env_cfg'), cfg.get('randomness')
     switches = dict(cudnn_benchmark=environment, deterministic=randomness)
     for key, section in {**switches, 'diff_rank_seed': randomness}.items():

@@ -82,6 +82,7 @@ MISTAKES = {
     f'{ADAM}.backbone.lr': ('fast', 'has to be a number'),
     f'{ADAM}': (None, 'say what it trains'),
     'optim_wrapper.stages': (None, "lacks ['stages']"),
+    'optim_wrapper.stages ': (7, 'give a dict of stages'),
     'optim_wrapper.clip_grad': (dict(max_norm='abc'), 'could not convert'),
     'optim_wrapper.optimizer.betas': (3, 'has to be a list'),
     'param_scheduler': (7, 'give a list of schedulers'),
@@ -137,7 +138,15 @@ def test_a_mistake_is_told(tmp_path, setting):
 
 
 @pytest.mark.parametrize(
-    'setting', ['model', 'model.head', 'train_cfg', 'optim_wrapper.schedule', 'custom_hooks.0.type']
+    'setting',
+    [
+        'default_scope',
+        'model',
+        'model.head',
+        'train_cfg',
+        'optim_wrapper.schedule',
+        'custom_hooks.0.type',
+    ],
 )
 def test_what_is_missing_is_told(tmp_path, setting):
     found = lines(changed(tmp_path, {}, drop=[setting]))
