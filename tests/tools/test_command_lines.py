@@ -134,7 +134,7 @@ def test_train_resume_test_and_push(run, tmp_path):
         '--json', found,
     )  # fmt: skip
     assert code == 0, text
-    assert 'A4: weights are 1 to the own class and 0 to others' in text
+    assert 'certified by the sizes of the moves alone' in text
     assert json.loads(found.read_text())['certificate'] == certificate  # the same images here
 
     fitted = tmp_path / 'fitted.pth'
