@@ -118,8 +118,6 @@ def _build_training(trial: Trial, runner: Runner) -> None:
         runner.optim_wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
     if len(trial.findings) > before:
         return
-    with trial.at('optim_wrapper'):
-        take_steps(runner.optim_wrapper)
     with trial.at('auto_scale_lr'):
         runner.scale_lr(runner.optim_wrapper, cfg.get('auto_scale_lr'))
     loop = runner._train_loop
@@ -161,3 +159,6 @@ def _rehearse(trial: Trial, runner: Runner, model: nn.Module, loaders: dict) -> 
             metrics = metrics_of(model, loaders[name].dataset, probed, evaluator)
             if metrics is not None and name == 'val':
                 trial.findings += check_monitored(runner, metrics)
+    if 'train' in loaders:
+        with trial.at('optim_wrapper'):  # the last, as decay moves the weights
+            take_steps(runner.optim_wrapper)
