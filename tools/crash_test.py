@@ -20,11 +20,14 @@ from pathlib import Path
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')  # or processes wait for each other by spinning
 
+# First: it says what to install where MMPretrain is missing.
+from mmproto.utils.command_line import one_line_errors, positive
+
+# isort: split
 import torch
 from mmpretrain.utils import register_all_modules
 
 from mmproto.datasets.birds import make_birds
-from mmproto.utils.command_line import one_line_errors, positive
 
 ROOT = Path(__file__).resolve().parents[1]
 EPOCHS = 5

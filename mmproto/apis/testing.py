@@ -8,6 +8,7 @@ from typing import Any
 import mmengine
 import numpy as np
 from mmengine.config import Config, ConfigDict
+from mmengine.dist import master_only
 from mmengine.runner import Runner
 from torch import Tensor
 
@@ -77,8 +78,9 @@ def check_dumped(runner: Runner) -> None:
             raise metric.failure
 
 
+@master_only
 def write_metrics(metrics: Mapping[str, Any], files: Sequence[str]) -> None:
-    """Write metrics to files; tensors become lists of numbers."""
+    """Write metrics to files, in the first process; tensors become lists of numbers."""
     for file in files:
         with whole_file(Path(file)) as part:
             mmengine.dump(_plain(metrics), part)

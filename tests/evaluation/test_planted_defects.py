@@ -10,6 +10,7 @@ from mmpretrain.registry import DATASETS
 
 from mmproto.datasets.annotated_parts import part_names, parts_in_input
 from mmproto.datasets.birds import make_birds
+from mmproto.datasets.geometry import image_geometry
 from mmproto.datasets.object_masks import mask_in_input
 from mmproto.evaluation import ExplanationMetrics
 from mmproto.evaluation.figure_table import worst_prototypes
@@ -58,12 +59,14 @@ def figures(tmp_path_factory):
         label, part = divmod(number, len(PARTS))
         part = part_names(train).index(PARTS[part])
         for image in range(IMAGES * label, IMAGES * (label + 1)):
-            place = parts_in_input(train, image)[part] // CELL
+            place = parts_in_input(train, image, image_geometry(train, image))[part] // CELL
             if not np.isnan(place).any():
                 vectors[number] = patch_of(image, *place.astype(int))
                 break
     before = measured()
-    cells = mask_in_input(train, 0).reshape(6, CELL, 6, CELL).any(axis=(1, 3))
+    cells = (
+        mask_in_input(train, 0, image_geometry(train, 0)).reshape(6, CELL, 6, CELL).any(axis=(1, 3))
+    )
     vectors[BACKGROUND] = patch_of(0, *np.argwhere(~cells)[0])
     vectors[COPY] = vectors[COPIED]
     return before, measured()
