@@ -65,6 +65,15 @@ def train_and_die(*arguments):
     assert process.exitcode == -signal.SIGKILL
 
 
+@pytest.fixture(autouse=True, scope='module')
+def one_thread():
+    """A fork of a process whose threads have computed would wait for them for ever."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
     """The working directory of an unbroken training."""
