@@ -16,10 +16,12 @@ BLOCK = b'\0' * 4096
 def whole_file(path: Path) -> Iterator[Path]:
     """Return a name to write to; the file takes its own name once it is complete.
 
+    Each process of a training has a name of its own, since MMEngine lets all write some files.
+
     Raises:
         OSError: If it cannot be written; it names the file.
     """
-    part = path.with_name(f'.{path.stem}.part{path.suffix}')
+    part = path.with_name(f'.{path.stem}.part{os.environ.get("RANK", "")}{path.suffix}')
     try:
         yield part
         os.replace(part, path)

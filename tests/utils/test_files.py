@@ -69,3 +69,14 @@ def test_a_device_is_not_replaced_by_a_file():
     with pytest.raises(InputError, match='/dev/null: give a file'):
         check_out_file(Path('/dev/null'))
     assert stat.S_ISCHR(os.stat('/dev/null').st_mode)
+
+
+def test_two_processes_may_write_one_file(tmp_path, monkeypatch):
+    monkeypatch.setenv('RANK', '0')
+    with whole_file(tmp_path / 'a.json') as one:
+        one.write_text('0')
+        monkeypatch.setenv('RANK', '1')
+        with whole_file(tmp_path / 'a.json') as other:
+            other.write_text('1')
+    assert (tmp_path / 'a.json').read_text() == '0'
+    assert [path.name for path in tmp_path.iterdir()] == ['a.json']
