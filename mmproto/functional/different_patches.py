@@ -6,7 +6,6 @@ from functools import reduce
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from mmproto.functional.nearest_patch import NO_IMAGE, NearestPatch, distances_of_images
@@ -128,6 +127,8 @@ def different_patches(found: NearestPatches, prototype_class: Tensor) -> Nearest
     Returns:
         The patches; distance infinite for all prototypes of a class with too few.
     """
+    from scipy.optimize import linear_sum_assignment  # here: the equations need torch alone
+
     chosen = torch.zeros_like(prototype_class)
     lost = torch.zeros_like(prototype_class, dtype=torch.bool)
     for label in prototype_class.unique():
