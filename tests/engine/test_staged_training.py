@@ -176,7 +176,9 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path):
         config['optim_wrapper'].update(
             accumulative_counts=accumulative_counts, optimizer=dict(type='SGD', lr=0.1)
         )
-        config['optim_wrapper']['schedule'] = dict(epochs=2, push_epochs=[1], last_layer_epochs=1)
+        config['optim_wrapper']['schedule'] = dict(
+            epochs=2, warm_epochs=2, push_epochs=[1], last_layer_epochs=1
+        )
         return train(config)[0].model.state_dict()
 
     ours, expected = stages_of(2, 4), stages_of(1, 8)
