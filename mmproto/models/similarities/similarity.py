@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,8 @@ from mmproto.functional.nearest_distance import distance_at
 BLOCK = 2**15
 # Rounded distances are off by no more than so often what they are off by at the nearest patches.
 ROUNDING = 4.0
+
+Found = TypeVar('Found')
 
 
 class Comparison(NamedTuple):
@@ -200,18 +202,15 @@ class Similarity(nn.Module):
         allowed: Tensor | None = None,
     ) -> NearestPatch:
         """Find what a push takes of a batch, see :func:`mmproto.functional.nearest_patch`."""
-        patches = self.patches(features, prototypes)
-        with true_fp32(features.device.type):
-            return nearest_patch(
-                self.exact_pairwise_distance,
-                patches,
-                _map_size(features, prototypes),
-                labels,
-                images,
-                prototypes,
-                prototype_class,
-                allowed,
-            )
+        return self._search(
+            nearest_patch,
+            features,
+            prototypes,
+            labels=labels,
+            images=images,
+            prototype_class=prototype_class,
+            allowed=allowed,
+        )
 
     @torch.no_grad()
     def nearest_few_of_class(
@@ -225,39 +224,41 @@ class Similarity(nn.Module):
         allowed: Tensor | None = None,
     ) -> NearestPatches:
         """Find what a push chooses from, see :func:`mmproto.functional.nearest_patches`."""
-        patches = self.patches(features, prototypes)
-        with true_fp32(features.device.type):
-            return nearest_patches(
-                self.exact_pairwise_distance,
-                patches,
-                _map_size(features, prototypes),
-                labels,
-                images,
-                prototypes,
-                prototype_class,
-                k,
-                allowed,
-            )
+        return self._search(
+            nearest_patches,
+            features,
+            prototypes,
+            labels=labels,
+            images=images,
+            prototype_class=prototype_class,
+            k=k,
+            allowed=allowed,
+        )
 
     @torch.no_grad()
     def nearest_images(
         self, features: Tensor, images: Tensor, prototypes: Tensor, k: int
     ) -> NearestImages:
         """Find the nearest images of a batch, see :func:`mmproto.functional.nearest_images`."""
-        patches = self.patches(features, prototypes)
-        with true_fp32(features.device.type):
-            return nearest_images(
-                self.exact_pairwise_distance,
-                patches,
-                _map_size(features, prototypes),
-                images,
-                prototypes,
-                k,
-            )
+        return self._search(nearest_images, features, prototypes, images=images, k=k)
 
     def patches(self, features: Tensor, prototypes: Tensor) -> Tensor:
         """Every patch (N, L, K), row-major, as prototypes are compared with it."""
         return self.embed(unfold_patches(features, (prototypes.shape[-2], prototypes.shape[-1])))
+
+    def _search(
+        self, find: Callable[..., Found], features: Tensor, prototypes: Tensor, **given: Any
+    ) -> Found:
+        """Call a search through all patches of a batch, of :mod:`mmproto.functional`."""
+        patches = self.patches(features, prototypes)
+        with true_fp32(features.device.type):
+            return find(
+                self.exact_pairwise_distance,
+                patches,
+                _map_size(features, prototypes),
+                prototypes=prototypes,
+                **given,
+            )
 
     def _compare(self, features: Tensor, prototypes: Tensor) -> Comparison:
         with true_fp32(features.device.type):
