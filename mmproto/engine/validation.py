@@ -8,7 +8,7 @@ from mmengine.runner.amp import autocast
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from mmproto.models import ProtoPNet, unwrap_model
+from mmproto.models import ProtoPNet, before_head, unwrap_model
 
 Watch = Callable[[Sequence[Tensor], list[DataSample], list[int]], None]
 
@@ -48,8 +48,7 @@ def _given_to_head(model: ProtoPNet) -> Iterator[list[Sequence[Tensor]]]:
     def note(module: Any, arguments: Any, feats: Sequence[Tensor]) -> None:
         given[:] = [feats]
 
-    last = model.neck if model.with_neck else model.backbone
-    handle = last.register_forward_hook(note)
+    handle = before_head(model).register_forward_hook(note)
     try:
         yield given
     finally:

@@ -1,4 +1,10 @@
-from mmproto.models.classifiers import FittedClassifier, LinearClassifier, ProtoPNet, unwrap_model
+from mmproto.models.classifiers import (
+    FittedClassifier,
+    LinearClassifier,
+    ProtoPNet,
+    before_head,
+    unwrap_model,
+)
 from mmproto.models.heads import MultiLabelProtoPNetHead, ProtoPNetHead
 from mmproto.models.losses import LossTerm, ProtoPNetLoss
 from mmproto.models.necks import ProtoPNetAddOn
@@ -28,5 +34,6 @@ __all__ = [
     'ProtoPNetHead',
     'ProtoPNetLoss',
     'Similarity',
+    'before_head',
     'unwrap_model',
 ]

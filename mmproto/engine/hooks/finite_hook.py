@@ -9,7 +9,7 @@ from torch import nn
 from mmproto.engine.first_not_finite import first_not_finite, is_finite, weights_not_finite
 from mmproto.engine.remedy import remedy, stage_in_words
 from mmproto.errors import InputError
-from mmproto.models import unwrap_model
+from mmproto.models import before_head, unwrap_model
 
 
 @HOOKS.register_module()
@@ -58,9 +58,8 @@ class FiniteHook(Hook):
             if batch.get('mode') == 'loss':
                 self._check_step(runner, args, batch, losses)
 
-        last = model.neck if model.with_neck else model.backbone
         self._handles = [
-            last.register_forward_hook(note),
+            before_head(model).register_forward_hook(note),
             model.register_forward_hook(check, with_kwargs=True),
         ]
 

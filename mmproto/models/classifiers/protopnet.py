@@ -38,3 +38,8 @@ class ProtoPNet(FittedClassifier):
 def unwrap_model(model: nn.Module) -> ProtoPNet:
     """Return the classifier itself, out of what distributed training wraps around it."""
     return cast(ProtoPNet, model.module if is_model_wrapper(model) else model)
+
+
+def before_head(model: FittedClassifier) -> nn.Module:
+    """Return the module whose output the head is given: the neck, or without one the backbone."""
+    return model.neck if model.with_neck else model.backbone
