@@ -59,11 +59,24 @@ class ConfigOptions(DictAction):
 def one_line_errors() -> Iterator[None]:
     """End the program with one line, not a traceback, where the input or the disk is at fault."""
     try:
+        with _ends_in_words():
+            yield
+    except SystemExit as end:
+        if not torch.distributed.is_initialized():
+            raise
+        # Threads of a process group whose peers are gone can abort an interpreter that ends.
+        words, status = (end.code, 1) if isinstance(end.code, str) else ('', end.code or 0)
+        _leave(words, int(status))
+
+
+@contextmanager
+def _ends_in_words() -> Iterator[None]:
+    try:
         yield
     except Stopped as stop:
-        _leave(str(stop), stop.status)
+        _leave(str(stop) if is_main_process() else '', stop.status)
     except KeyboardInterrupt:
-        _leave('stopped', 128 + signal.SIGINT)
+        _leave('stopped' if is_main_process() else '', 128 + signal.SIGINT)
     except InputListError as errors:
         sys.exit('\n'.join(f'error: {" ".join(line.split())}' for line in errors.args))
     except InputError as error:
@@ -89,9 +102,9 @@ def one_line_errors() -> Iterator[None]:
 
 
 def _leave(words: str, status: int) -> NoReturn:
-    """End at once, with one line of all processes: none may wait for another that has ended."""
+    """End at once: no process may wait for another that has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if is_main_process():
+    if words:
         print(words, file=sys.stderr, flush=True)
     sys.stdout.flush()
     os._exit(status)

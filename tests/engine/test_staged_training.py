@@ -252,11 +252,15 @@ def test_a_stop_before_a_push_is_said(tmp_path):
 
 
 def test_a_finished_training_that_is_resumed_says_so(tmp_path):
+    def log():
+        return sorted(tmp_path.glob('*/*.log'))[-1].read_text()
+
     Runner.from_cfg(train_config(tmp_path)).train()
+    first = log()
     state = torch.load(tmp_path / 'epoch_6.pth')['state_dict']
     again = train_config(tmp_path, resume=True, experiment_name=f'{tmp_path.name}_again')
     model = Runner.from_cfg(again).train()
-    first, second = (path.read_text() for path in sorted(tmp_path.glob('*/*.log')))
+    second = log()
     said = 'All 6 epochs of the schedule are done: nothing is left to train'
     assert said not in first
     assert 'The training has ended' not in first
