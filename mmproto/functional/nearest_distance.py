@@ -15,7 +15,7 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 
 # Pairs of an image that are compared at once, which stay in a processor's cache.
 PAIRS = 2**17
-# Numbers of an image's nearest patches that are compared exactly at once.
+# Numbers of an image's patches that are compared exactly at once.
 NUMBERS = 2**15
 
 

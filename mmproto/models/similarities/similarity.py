@@ -15,10 +15,8 @@ from mmproto.functional import (
     true_fp32,
     unfold_patches,
 )
-from mmproto.functional.nearest_distance import distance_at
+from mmproto.functional.nearest_distance import NUMBERS, distance_at
 
-# Numbers of an image's patches that are compared at once where all pairs would fill the memory.
-BLOCK = 2**15
 # Rounded distances are off by no more than so often what they are off by at the nearest patches.
 ROUNDING = 4.0
 
@@ -29,11 +27,13 @@ class Comparison(NamedTuple):
     """Patches compared with prototypes.
 
     Attributes:
+        patches: The patches (N, L, K).
         pairwise: Distance of every patch to every prototype (N, L, P); it may be rounded.
         nearest: Number of the nearest patch (N, P).
         distance: Its exact distance (N, P).
     """
 
+    patches: Tensor
     pairwise: Tensor
     nearest: Tensor
     distance: Tensor
@@ -119,7 +119,7 @@ class Similarity(nn.Module):
 
     def exact_pairwise_distance(self, patches: Tensor, prototypes: Tensor) -> Tensor:
         """Return exact distances (..., P) of all patches (..., K), some prototypes at a time."""
-        step = max(1, BLOCK // patches.shape[-1])
+        step = max(1, NUMBERS // patches.shape[-1])
         blocks = (self.distance(patches[..., None, :], some) for some in prototypes.split(step))
         return torch.cat(list(blocks), dim=-1)
 
@@ -171,9 +171,9 @@ class Similarity(nn.Module):
         places = compared.nearest[:, None]
         rounded = compared.pairwise.gather(1, places).squeeze(1)
         off = (rounded - compared.distance).abs().amax(dim=1, keepdim=True)
-        patches, vectors = self.patches(features, prototypes), moved.flatten(1).float()
+        vectors = moved.flatten(1).float()
         with true_fp32(features.device.type):
-            followed = distance_at(self.distance, patches, compared.nearest, vectors)
+            followed = distance_at(self.distance, compared.patches, compared.nearest, vectors)
         return FollowedPatches(
             nearest=compared.distance,
             others=compared.pairwise.scatter(1, places, float('inf')).amin(dim=1),
@@ -266,7 +266,7 @@ class Similarity(nn.Module):
             vectors = prototypes.flatten(1).float()
             distance, nearest = self._nearest(patches, vectors)
             pairwise = self.pairwise_distance(patches, vectors)
-        return Comparison(pairwise, nearest, distance)
+        return Comparison(patches, pairwise, nearest, distance)
 
     def _nearest(self, patches: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
         return nearest_distance(self.distance, self.pairwise_distance, patches, vectors)

@@ -142,7 +142,7 @@ def test_many_prototypes_are_compared_block_by_block(similarity, monkeypatch):
     similarity, prototypes, generator = build(similarity, 11, 6)
     features = torch.rand(3, 6, 4, 5, generator=generator)
     whole = similarity.nearest(features, prototypes), similarity.distance_maps(features, prototypes)
-    monkeypatch.setattr('mmproto.models.similarities.similarity.BLOCK', 12)  # two at a time
+    monkeypatch.setattr('mmproto.models.similarities.similarity.NUMBERS', 12)  # two at a time
     cut = similarity.nearest(features, prototypes), similarity.distance_maps(features, prototypes)
     for one, other in zip((*whole[0], whole[1]), (*cut[0], cut[1])):
         torch.testing.assert_close(one, other)
