@@ -23,6 +23,7 @@ from mmproto.apis.image_reader import ImageReader, LoadedImage
 from mmproto.apis.prototype_gallery import find_gallery
 from mmproto.errors import InputError
 from mmproto.explanation.attribution import check_attribution
+from mmproto.explanation.effective_field import effective_fields
 from mmproto.explanation.explain import explain
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.models.backbones.backbone_info import one_patch_warning
@@ -174,7 +175,8 @@ class ProtoPNetInferencer(BaseInferencer):
     ) -> list[ImageExplanation]:
         """Explain a batch."""
         targets = [target] * len(inputs)
-        predictions = explain(self.model, self.normalised(inputs), targets, self.attribution)
+        normalised = self.normalised(inputs)
+        predictions = explain(self.model, normalised, targets, self.attribution)
         return [
             ImageExplanation(
                 name=one.name,
@@ -182,10 +184,11 @@ class ProtoPNetInferencer(BaseInferencer):
                 image=one.image,
                 geometry=one.geometry,
                 prediction=prediction,
+                fields=effective_fields(self.model, image, prediction.matches),
                 true_class=self._known_class(one.true_class),
                 classes=self.classes,
             )
-            for one, prediction in zip(inputs, predictions)
+            for one, image, prediction in zip(inputs, normalised, predictions)
         ]
 
     def visualize(

@@ -55,7 +55,7 @@ def integrated_gradients(model: ProtoPNet, image: Tensor, maps: PrototypeMaps) -
 
     The grey image is the data set's mean colour. Only what adds to the score is kept.
     """
-    return _as_maps(path_attributions(model, image, maps.prototypes).sum(dim=1).clamp(min=0))
+    return smooth(path_attributions(model, image, maps.prototypes).sum(dim=1).clamp(min=0))
 
 
 def smooth_grad(model: ProtoPNet, image: Tensor, maps: PrototypeMaps) -> np.ndarray:
@@ -80,7 +80,7 @@ def smooth_grad(model: ProtoPNet, image: Tensor, maps: PrototypeMaps) -> np.ndar
                     target=prototype,
                 )
             )
-    return _as_maps(torch.cat(gradients).sum(dim=1))
+    return smooth(torch.cat(gradients).sum(dim=1))
 
 
 def path_attributions(model: ProtoPNet, image: Tensor, prototypes: Sequence[int]) -> Tensor:
@@ -145,6 +145,13 @@ def attribute(
     return found
 
 
+def smooth(attributions: Tensor) -> np.ndarray:
+    """Smooth maps (k, H, W), so that a few strong pixels make a place."""
+    sigma = SMOOTHING * min(attributions.shape[-2:])
+    maps = attributions.float().cpu().numpy()
+    return np.stack([cv2.GaussianBlur(one, (0, 0), sigma) for one in maps])
+
+
 def find_attribution(name: str) -> Attribution:
     """Return an attribution by its name.
 
@@ -172,10 +179,3 @@ def _known_field(model: ProtoPNet) -> ReceptiveField:
             f'one of {sorted(set(ATTRIBUTIONS) - {"receptive_field"})}'
         )
     return field
-
-
-def _as_maps(attributions: Tensor) -> np.ndarray:
-    """Smooth maps (k, H, W), so that a few strong pixels make a place."""
-    sigma = SMOOTHING * min(attributions.shape[-2:])
-    maps = attributions.float().cpu().numpy()
-    return np.stack([cv2.GaussianBlur(one, (0, 0), sigma) for one in maps])

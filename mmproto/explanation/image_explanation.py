@@ -1,8 +1,10 @@
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from mmproto.datasets.geometry import Geometry, scaled_box
+from mmproto.explanation.effective_field import EffectiveField
 from mmproto.explanation.prediction_explanation import PredictionExplanation
 from mmproto.explanation.prototype_match import PrototypeMatch
 from mmproto.functional import Box
@@ -18,6 +20,7 @@ class ImageExplanation:
         image: The original image, or a smaller copy, (height, width, 3), uint8, BGR.
         geometry: Where in the original the network's input comes from.
         prediction: Why the network predicts what it does.
+        fields: The effective receptive field of each match, by the prototype's number.
         true_class: Its true class, None where the data set does not know it.
         classes: Names of the classes.
     """
@@ -27,6 +30,7 @@ class ImageExplanation:
     image: np.ndarray
     geometry: Geometry
     prediction: PredictionExplanation
+    fields: Mapping[int, EffectiveField]
     true_class: int | None
     classes: list[str]
 

@@ -21,6 +21,7 @@ from mmproto.functional.different_patches import (
     different_patches,
     nearest_patches,
 )
+from mmproto.functional.effective_receptive_field import effective_receptive_field
 from mmproto.functional.l1_cost import l1_cost
 from mmproto.functional.labels import image_labels, of_class
 from mmproto.functional.log_similarity import EPSILON, log_similarity
@@ -78,6 +79,7 @@ __all__ = [
     'cluster_cost',
     'cosine_distance',
     'different_patches',
+    'effective_receptive_field',
     'emptied_classes',
     'followed_interval',
     'held_out',

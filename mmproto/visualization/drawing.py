@@ -70,6 +70,16 @@ def _heat_over_grey(image: np.ndarray, scaled: np.ndarray) -> np.ndarray:
     return drawn
 
 
+def outline(region: np.ndarray) -> str:
+    """Return the outlines of a region (height, width), bool, as the path of an SVG in its pixels.
+
+    They go through the middle of its outermost pixels.
+    """
+    lines, _ = cv2.findContours(region.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    paths = (' '.join(f'{x + 0.5},{y + 0.5}' for x, y in line[:, 0].tolist()) for line in lines)
+    return ''.join(f'M{path}Z' for path in paths)
+
+
 def save(path: str, image: np.ndarray) -> None:
     """Write an image as JPEG.
 

@@ -1,5 +1,7 @@
 """The figures of an explanation, as JSON takes them."""
 
+from math import isnan
+
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.explanation.prediction_explanation import ClassExplanation
 from mmproto.explanation.prototype_match import PrototypeMatch
@@ -17,6 +19,10 @@ def explanation_json(one: ImageExplanation, gallery: Gallery) -> dict:
     def class_of(label: int) -> dict:
         return dict(index=label, name=one.classes[label] if label >= 0 else None)
 
+    def field_of(match: PrototypeMatch) -> dict:
+        field = one.fields[match.prototype]
+        return dict(in_box=_known(field.in_box), in_cell=_known(field.in_cell))
+
     def match_of(match: PrototypeMatch) -> dict:
         return {
             'prototype': match.prototype,
@@ -28,6 +34,7 @@ def explanation_json(one: ImageExplanation, gallery: Gallery) -> dict:
             'location': match.location,
             'cell': one.cell(match)._asdict(),
             'box': one.box(match)._asdict(),
+            'effective_receptive_field': field_of(match),
             'training_image': gallery.path(match.prototype),
         }
 
@@ -55,3 +62,8 @@ def explanation_json(one: ImageExplanation, gallery: Gallery) -> dict:
         attribution=prediction.attribution,
         highest_score=prediction.highest_score,
     )
+
+
+def _known(share: float) -> float | None:
+    """Return a share, None for NaN, which JSON does not know."""
+    return None if isnan(share) else share

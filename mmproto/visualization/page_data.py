@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from mmproto.datasets.geometry import scaled_box
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.explanation.prediction_explanation import ClassExplanation
 from mmproto.explanation.prototype_match import PrototypeMatch
-from mmproto.visualization.drawing import data_uri, heat_map_of_input, thumbnail
+from mmproto.visualization.drawing import data_uri, heat_map_of_input, outline, thumbnail
 from mmproto.visualization.prototype_images import Gallery
 
 SIDE = 480
@@ -37,6 +38,7 @@ def page_data(
         uri=data_uri(thumbnail(one.image, side)),
         height=one.image.shape[0],
         width=one.image.shape[1],
+        seen=_seen_part(one),
         label=prediction.label,
         predicted=one.predicted,
         verdict=one.verdict,
@@ -76,6 +78,15 @@ def _attribution(one: ImageExplanation) -> str:
     return one.prediction.attribution.replace('_', ' ')
 
 
+def _seen_part(one: ImageExplanation) -> dict:
+    """Where the network's input lies in the image, and how many rows and columns it has."""
+    top, bottom, left, right = scaled_box(
+        one.geometry.input_box, one.geometry.size, one.image.shape[:2]
+    )
+    rows, columns = one.geometry.input_size
+    return dict(x=left, y=top, width=right - left, height=bottom - top, rows=rows, columns=columns)
+
+
 def _class_data(
     one: ImageExplanation, explained: ClassExplanation, second: ImageExplanation | None
 ) -> dict:
@@ -107,6 +118,7 @@ def _class_data(
 def _match_data(one: ImageExplanation, match: PrototypeMatch) -> dict:
     top, bottom, left, right = one.box_in(one.image, match)
     first_row, last_row, first_column, last_column = one.cell_in(one.image, match)
+    field = one.fields[match.prototype]
     return dict(
         prototype=match.prototype,
         called=match.name,
@@ -124,4 +136,5 @@ def _match_data(one: ImageExplanation, match: PrototypeMatch) -> dict:
             width=last_column - first_column,
             height=last_row - first_row,
         ),
+        field=dict(outline=outline(field.region), in_box=field.in_box),
     )

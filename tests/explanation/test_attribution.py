@@ -39,7 +39,7 @@ def image():
 @pytest.fixture
 def smoothless(monkeypatch):
     """The sums over the channels as they are."""
-    monkeypatch.setattr(attribution, '_as_maps', lambda values: values.detach().numpy())
+    monkeypatch.setattr(attribution, 'smooth', lambda values: values.detach().numpy())
 
 
 @torch.no_grad()

@@ -56,6 +56,7 @@ def comparison(boxes=BOXES, size=(40, 40), true_class=0, predicted=(0, 0), names
         image=np.full((*size, 3), GREY_LEVEL, np.uint8),
         geometry=Geometry(size, size),
         prediction=replace(one, probabilities=sure[predicted[0]], target=target),
+        fields={},
         true_class=true_class,
         classes=names,
     )

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 
-from mmproto.visualization.drawing import heat_map, is_grey
+from mmproto.visualization.drawing import heat_map, is_grey, outline
 
 SIDE = 200
 
@@ -33,3 +33,13 @@ def test_a_colour_image_is_under_the_usual_colours():
     assert not is_grey(image)
     assert (drawn[:, 5, 0] > drawn[:, 5, 2]).all()  # blue is low
     assert (drawn[:, -30, 2] > drawn[:, -30, 0]).all()  # red is high
+
+
+def test_an_outline_goes_through_the_outermost_pixels_of_every_part():
+    region = np.zeros((9, 12), bool)
+    region[2:5, 3:7] = True
+    region[8, 11] = True
+    rectangle, dot = sorted(outline(region).removesuffix('Z').split('Z'), key=len, reverse=True)
+    assert rectangle == 'M3.5,2.5 3.5,4.5 6.5,4.5 6.5,2.5'
+    assert dot == 'M11.5,8.5'
+    assert outline(np.zeros((3, 3), bool)) == ''
