@@ -14,11 +14,13 @@ from mmproto.datasets.geometry import image_geometry
 from mmproto.datasets.object_masks import mask_in_input
 from mmproto.evaluation import ExplanationMetrics
 from mmproto.evaluation.figure_table import worst_prototypes
+from mmproto.evaluation.figures.part_stability import BOUND, NOISE
 from tests.pushed_birds import CONFIG
 
 PARTS = ['beak', 'breast', 'left wing', 'tail']
 CELL, IMAGES = 16, 6  # pixels a side; images of a class
-BACKGROUND, COPIED, COPY = 0, 4, 5  # prototypes
+BACKGROUND, COPIED, COPY, UNSTABLE = 0, 4, 5, 7  # prototypes
+DRAWS = 4  # of noise on each training image
 
 
 @pytest.fixture(scope='module')
@@ -36,14 +38,17 @@ def figures(tmp_path_factory):
     torch.manual_seed(0)
     model = get_model(config).eval()
 
+    def normalised(image):
+        data = {'inputs': [train[image]['inputs']]}
+        return model.data_preprocessor(data, training=False)['inputs']
+
     @torch.no_grad()
     def patch_of(image, row, column):
-        data = model.data_preprocessor({'inputs': [train[image]['inputs']]}, training=False)
-        return model.extract_feat(data['inputs'])[-1][0, :, row, column, None, None]
+        return model.extract_feat(normalised(image))[-1][0, :, row, column, None, None]
 
     def measured():
         model.head.constrain()
-        metric = ExplanationMetrics(measures=['consistency', 'object', 'size'])
+        metric = ExplanationMetrics(measures=['consistency', 'object', 'stability', 'size'])
         metric.look_at(model, test)
         items = [test[number] for number in range(len(test))]
         samples = [
@@ -69,7 +74,33 @@ def figures(tmp_path_factory):
     )
     vectors[BACKGROUND] = patch_of(0, *np.argwhere(~cells)[0])
     vectors[COPY] = vectors[COPIED]
+    images = torch.cat([normalised(image) for image in range(len(train))])
+    vectors[UNSTABLE] = direction_of_noise(model, images)[:, None, None]
     return before, measured()
+
+
+@torch.no_grad()
+def direction_of_noise(model, images):
+    """The direction (D,) in which noise moves patches most, beside how they differ in an image."""
+
+    def patches(inputs):
+        features = torch.nn.functional.normalize(model.extract_feat(inputs)[-1], dim=1)
+        return features.flatten(2).transpose(1, 2).double()
+
+    def covariance(moves):
+        moves = (moves - moves.mean(dim=(0, 1))).flatten(0, 1)
+        return moves.T @ moves / len(moves)
+
+    generator = torch.Generator().manual_seed(1)
+    clean, moves = patches(images), []
+    for _ in range(DRAWS):
+        noise = NOISE * torch.randn(images.shape, generator=generator)
+        moves.append(patches(images + noise.clamp(-BOUND, BOUND)) - clean)
+    noisy = covariance(torch.cat(moves))
+    differences = covariance(clean - clean.mean(dim=1, keepdim=True))
+    whitening = torch.linalg.inv(torch.linalg.cholesky(differences + 1e-8 * torch.eye(len(noisy))))
+    directions = torch.linalg.eigh(whitening @ noisy @ whitening.T).eigenvectors
+    return (whitening.T @ directions[:, -1]).float()
 
 
 def test_a_prototype_of_the_background_is_the_worst_on_the_object(figures):
@@ -84,3 +115,9 @@ def test_a_prototype_of_the_background_is_the_worst_on_the_object(figures):
 def test_a_copy_is_counted(figures):
     before, after = figures
     assert (before['duplicates'].estimate.value, after['duplicates'].estimate.value) == (0, 1)
+
+
+def test_a_prototype_that_noise_moves_is_the_least_stable(figures):
+    before, after = (each['part_stability'].of_prototypes for each in figures)
+    assert worst_prototypes(figures[1]['part_stability'])[0] == UNSTABLE
+    assert after[UNSTABLE] < before[UNSTABLE] - 0.3
