@@ -1,6 +1,6 @@
 """The network as an evaluator asks it: of changed images, and which way a score falls."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from threading import Lock
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mmproto.engine.fixed_batches import BATCH_SIZE
+from mmproto.explanation.effective_field import patch_fields
 from mmproto.models import ProtoPNet
 from mmproto.models.outputs import HeadOutputs
 
@@ -62,6 +63,13 @@ class NetworkProbe:
             scores.append(own.detach())
             gradients.append(gradient[:count])
         return torch.cat(scores), torch.cat(gradients)
+
+    def fields(
+        self, image: Tensor, prototypes: Sequence[int], locations: Iterable[Sequence[int]]
+    ) -> Tensor:
+        """Return effective receptive fields (k, H, W) in one normalised image (C, H, W)."""
+        self._count(1 + BACKWARD * len(prototypes))
+        return patch_fields(self.model, image, prototypes, locations)
 
     def _count(self, passes: int) -> None:
         with self._lock:

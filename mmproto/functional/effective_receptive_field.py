@@ -21,10 +21,8 @@ def effective_receptive_field(image: Tensor, patches: Tensor, prototypes: Tensor
     Returns:
         Shares (k, H, W), which sum to 1; 0 everywhere for a patch that moves with no pixel.
     """
-    products = (patches * prototypes).sum(dim=1)
-    fields = []
-    for product in products:
+    fields = torch.zeros(len(patches), *image.shape[1:], device=image.device)
+    for field, product in zip(fields, (patches * prototypes).sum(dim=1)):
         (gradient,) = torch.autograd.grad(product, image, retain_graph=True)
-        fields.append(gradient.abs().sum(dim=0))
-    sums = torch.stack(fields)
-    return sums / sums.sum(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(sums.dtype).tiny)
+        field.copy_(gradient.abs().sum(dim=0))
+    return fields / fields.sum(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(fields.dtype).tiny)

@@ -63,7 +63,7 @@ def test_it_is_the_slope_of_the_product_by_finite_differences():
         more[channel, row, column] += step
         slopes[row, column] += abs(product(more) - product(image)) / step
     found = field(network, image, (1, 0), prototype=prototype)
-    assert torch.allclose(found, slopes / slopes.sum(), atol=1e-6)
+    assert torch.allclose(found, (slopes / slopes.sum()).float(), atol=1e-6)
     assert float(found.sum()) == pytest.approx(1)
 
 

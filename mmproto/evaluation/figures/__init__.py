@@ -3,6 +3,7 @@
 from mmproto.evaluation.figure import Measure
 from mmproto.evaluation.figures.camera_change import CameraChange
 from mmproto.evaluation.figures.deletion import Deletion
+from mmproto.evaluation.figures.effective_field import EffectiveField
 from mmproto.evaluation.figures.explanation_size import ExplanationSize
 from mmproto.evaluation.figures.interventions import PartInterventions
 from mmproto.evaluation.figures.on_object import OnObject
@@ -25,6 +26,7 @@ MEASURES: dict[str, type[Measure]] = {
         OnObject,
         PartStability,
         Deletion,
+        EffectiveField,
         OutsideAttack,
         CameraChange,
         PartInterventions,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mmproto.evaluation.figures.effective_field import EffectiveField
 from mmproto.evaluation.figures.explanation_size import ExplanationSize
 from mmproto.evaluation.figures.on_object import OnObject
 from mmproto.evaluation.figures.perturbation import Perturbation
@@ -54,3 +55,38 @@ def test_what_is_outside_of_the_field_of_a_cell_takes_nothing_of_it():
     assert all(len(row['drops']) == 1 for row in rows)
     (figure,) = Perturbation().figures(rows, classes(network))
     assert abs(figure.estimate.value) > abs(figure.chance['outside of it'])
+
+
+def test_a_box_holds_what_it_covers_of_a_field():
+    network = small_network()
+    network.model.head.box = 'percentile'
+    images = explained(network, count=6)
+    whole, corner = np.ones((8, 8)), np.zeros((8, 8))
+    corner[0, 0] = 1
+
+    def share(scores, location):
+        """In boxes by these maps, of the cell at a location, which sees three pixels a side."""
+        changed = [
+            replace(
+                one,
+                maps=np.broadcast_to(scores.astype(np.float32), one.maps.shape),
+                locations=np.broadcast_to(location, one.locations.shape),
+            )
+            for one in images
+        ]
+        rows = rows_of(changed, EffectiveField().look(changed, network))
+        (figure,) = EffectiveField().figures(rows, classes(network))
+        return figure.estimate.value, figure.chance["the box's share of the image"]
+
+    network.passes = 0
+    assert share(whole, [3, 3]) == (pytest.approx(1), 1)
+    assert network.passes == len(images) + 2 * sum(len(one.shown) for one in images)
+    held, covered = share(corner, [0, 0])
+    assert held == pytest.approx(1)
+    assert covered < 0.1
+    assert share(corner, [7, 7]) == (0, covered)
+    nothing = small_network(prototypes_per_class=[2, 3, 0])  # of the class that it predicts
+    images = explained(nothing)
+    rows = rows_of(images, EffectiveField().look(images, nothing))
+    assert [len(row['shares']) for row in rows] == [0] * 5
+    assert np.isnan(EffectiveField().figures(rows, classes(nothing))[0].estimate.value)
