@@ -72,12 +72,14 @@ def main():
         attribution=args.attribution,
     )
     images = [*args.images, *args.test_images]
-    results = inferencer(images, batch_size=args.batch_size, target=args.target, out_dir=args.out)
-    if inferencer.warning:
-        print(f'warning: {inferencer.warning}', file=sys.stderr)
+    results = inferencer.stream(
+        images, batch_size=args.batch_size, target=args.target, out_dir=args.out
+    )
     for result in results:
         one = result['explanation']
         print(f'{one.name}: {one.verdict}, {args.out}/{one.name}.html')
+    if inferencer.warning:
+        print(f'warning: {inferencer.warning}', file=sys.stderr)
     if args.all_prototypes:
         write_table(prototype_rows(inferencer, images, args.batch_size), args.all_prototypes)
 

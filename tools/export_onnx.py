@@ -2,7 +2,8 @@
 """Export a ProtoPNet to ONNX: logits, scores and places of its prototypes, for any batch size.
 
 The file takes images as float32 (N, 3, H, W) of values from 0 to 255, in the order red, green,
-blue if the config's data_preprocessor has to_rgb=True; the normalisation is part of it. It gives
+blue if the config's data_preprocessor has to_rgb=True; the normalisation is part of it. Height and
+width are free where the network takes several, and else those of --size. It gives
 logits (N, classes), scores (N, prototypes), location (N, prototypes, 2), row and column of the
 patch in the feature map, and boxes (N, prototypes, 4), its top, bottom, left and right in pixels.
 Names of the classes and where the prototypes come from are in its metadata.
@@ -29,7 +30,8 @@ def parse_args():
         nargs=2,
         type=int,
         metavar=('HEIGHT', 'WIDTH'),
-        help="size of the images in pixels; that of the config's test pipeline by default",
+        help='size of the images in pixels, or of some where the network takes any; that of the '
+        "config's test pipeline by default",
     )
     parser.add_argument(
         '--opset',
@@ -50,9 +52,11 @@ def main():
         raise InputError(f'--size {args.size[0]} {args.size[1]}: give two numbers of at least 1')
     size = tuple(args.size) if args.size else input_size(cfg)
     agreement = export_onnx(load_classifier(cfg, file), size, out, args.opset)
+    height, width = size
+    taken = 'any size that the network takes' if len(agreement.sizes) > 1 else f'{height} x {width}'
     print(
-        f'Saved {out}. On random images it differs from PyTorch by at most '
-        f'{agreement.difference:.1e} and finds the prototypes in the same place in '
+        f'Saved {out}, which takes images of {taken}. On random images it differs from PyTorch by '
+        f'at most {agreement.difference:.1e} and finds the prototypes in the same place in '
         f'{agreement.same} of {agreement.cases} cases.'
     )
 

@@ -45,17 +45,20 @@ def listed_images(inputs: str | int | Path | np.ndarray | Sequence) -> list[Imag
 
 def unique_names(images: Sequence[ImageInput]) -> list[str]:
     """Name each image by its file or its number, numbered where two are alike."""
-    names = [INDEX]
+    names = {INDEX: None}  # in order
+    numbers: dict[str, int] = {}  # the last one of each stem: thousands may have the same
     for i, image in enumerate(images):
         if isinstance(image, str):
             stem = Path(image).stem[:LONGEST_NAME]
         else:
             stem = f'test_{image}' if isinstance(image, int) else f'image_{i}'
-        name, number = stem, 2
+        name, number = stem, numbers.get(stem, 1)
         while name in names:
-            name, number = f'{stem}_{number}', number + 1
-        names.append(name)
-    return names[1:]
+            number += 1
+            name = f'{stem}_{number}'
+        numbers[stem] = number
+        names[name] = None
+    return [*names][1:]
 
 
 def _images_in(folder: Path) -> list[str]:

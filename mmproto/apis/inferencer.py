@@ -1,6 +1,7 @@
 """Explains single images, in the form of MMPretrain's inferencers."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -28,7 +29,7 @@ from mmproto.explanation.explain import explain
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.models.backbones.backbone_info import one_patch_warning
 from mmproto.utils.files import make_writable
-from mmproto.visualization.explanation_page import patches_warning, write_explanations
+from mmproto.visualization.explanation_page import explanation_writer, patches_warning
 from mmproto.visualization.explanation_sheet import explanation_sheet
 from mmproto.visualization.page_data import prototype_thumbnails
 
@@ -116,16 +117,59 @@ class ProtoPNetInferencer(BaseInferencer):
 
         Returns:
             For each image a dict as ``ImageClassificationInferencer`` gives it, and with
-            'explanation', an :class:`ImageExplanation`.
+            'explanation', an :class:`ImageExplanation`. All of them are held; :meth:`stream` gives
+            one at a time.
 
         Raises:
             InputError: For a file that is no image, a class that does not exist, or a folder
                 that cannot be written, before an image goes through the network.
         """
+        return list(self.stream(inputs, return_datasamples, batch_size, target, out_dir))
+
+    def stream(
+        self,
+        inputs: str | int | Path | np.ndarray | list,
+        return_datasamples: bool = False,
+        batch_size: int = 16,
+        target: str | int | None = None,
+        out_dir: str | Path | None = None,
+    ) -> Iterator:
+        """Explain images as they are asked for, and hold no more than a batch of them.
+
+        .. code:: python
+
+            for result in inferencer.stream('thousands_of_images', out_dir='why'):
+                print(result['explanation'].name, result['pred_class'])
+
+        Args:
+            inputs: As of :meth:`__call__`.
+            return_datasamples: As of :meth:`__call__`.
+            batch_size: As of :meth:`__call__`.
+            target: As of :meth:`__call__`.
+            out_dir: As of :meth:`__call__`; a batch is written before its results are given, the
+                index of all after the last one.
+
+        Returns:
+            The results of :meth:`__call__`, one after another.
+
+        Raises:
+            InputError: As :meth:`__call__`, at once.
+        """
         label = None if target is None else class_number(self.classes, target)
         images = self.listed(inputs)
-        if out_dir is not None:
-            make_writable(Path(out_dir))
+        folder = None if out_dir is None else Path(out_dir)
+        if folder is not None:
+            make_writable(folder)
+        return self._stream(images, batch_size, label, folder, return_datasamples)
+
+    def _stream(
+        self,
+        images: list[ImageInput],
+        batch_size: int,
+        label: int | None,
+        folder: Path | None,
+        return_datasamples: bool,
+    ) -> Iterator:
         # MMPretrain's own progress bar does not end where a batch takes longer than it likes.
         batches = track(
             self.preprocess(images, batch_size),
@@ -133,9 +177,12 @@ class ProtoPNetInferencer(BaseInferencer):
             total=ceil(len(images) / batch_size),
             disable=len(images) <= batch_size,
         )
-        explanations = [one for batch in batches for one in self.forward(batch, label)]
-        pages = self.visualize(images, explanations, out_dir)
-        return self.postprocess(explanations, pages, return_datasamples)
+        with ExitStack() as stack:
+            write = folder and stack.enter_context(explanation_writer(self.gallery, folder))
+            for batch in batches:
+                explanations = self.forward(batch, label)
+                pages = write(explanations, self.warning) if write else None
+                yield from self.postprocess(explanations, pages, return_datasamples)
 
     @property
     def warning(self) -> str | None:
@@ -200,7 +247,8 @@ class ProtoPNetInferencer(BaseInferencer):
         """Write page, image and figures of each, if a folder is given."""
         if out_dir is None:
             return None
-        return write_explanations(preds, self.gallery, Path(out_dir), self.warning)
+        with explanation_writer(self.gallery, Path(out_dir)) as write:
+            return write(preds, self.warning)
 
     def postprocess(
         self,

@@ -35,7 +35,9 @@ def nearest_distance(
         Distances (N, P), exact, with the gradient of ``distance_of``; and the numbers of the
         patches (N, P).
     """
-    step = max(1, PAIRS // patches.shape[1])
+    count = patches.shape[1]
+    # How many blocks there are must not depend on the image where a graph is to take any size.
+    step = len(prototypes) if isinstance(count, torch.SymInt) else max(1, PAIRS // count)
     with torch.no_grad():
         blocks = prototypes.split(step)
         # argmin promises the first of equals

@@ -1,9 +1,12 @@
 """Writes explanations: for each image a page (HTML), an image (PNG) and the figures (JSON)."""
 
 import json
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import jinja2
 
@@ -19,6 +22,12 @@ from mmproto.visualization.prototype_images import Gallery
 
 INDEX_SIDE = 128
 KINDS = ('.html', '.png', '.json')
+# What the index says of an image, of what its page says.
+INDEXED = (
+    'name', 'true_class', 'correct', 'classes_predicted', 'predicted', 'probability', 'verdict'
+)  # fmt: skip
+
+Write = Callable[[list[ImageExplanation], str | None], list[Path]]
 
 
 @cache
@@ -48,24 +57,31 @@ def patches_warning(head: ProtoPNetHead) -> str | None:
     )
 
 
-def write_explanations(
-    explanations: list[ImageExplanation], gallery: Gallery, folder: Path, warning: str | None
-) -> list[Path]:
-    """Write page, image and figures of each explanation, and an index where there are several.
+@contextmanager
+def explanation_writer(gallery: Gallery, folder: Path) -> Iterator[Write]:
+    """Write explanations as they come, and at the end an index where there are several.
+
+    .. code:: python
+
+        with explanation_writer(gallery, folder) as write:
+            for explanations in batches:
+                pages = write(explanations, warning)
+
+    What is held are the images of the prototypes; of the explanations themselves nothing is.
 
     Args:
-        explanations: The explanations.
         gallery: Images of the prototypes.
         folder: An existing folder.
-        warning: What every page says first, if anything.
 
-    Returns:
-        The page of each image.
+    Yields:
+        A function that writes page, image and figures of each explanation, with what every page
+        says first, if anything. It returns the pages.
 
     Raises:
-        InputError: If a file cannot be written; nothing of these explanations is left then.
+        InputError: If a file cannot be written. Of the explanations that it is about, those of one
+            call, nothing is left then; those written before stay.
     """
-    thumbnails = cache(lambda prototype: prototype_thumbnails(gallery, prototype))
+    thumbnails = cache(partial(prototype_thumbnails, gallery))
 
     @cache
     def uris(prototype: int) -> dict[str, str] | None:
@@ -74,13 +90,10 @@ def write_explanations(
             return None
         return {name: data_uri(image) for name, image in images.items()}
 
-    # A gallery may run the network, which is no work for several threads.
-    matches = (match for one in explanations for match in one.prediction.matches)
-    for prototype in sorted({match.prototype for match in matches}):
-        uris(prototype)
-    page = templates().get_template('explanation.html.j2')
+    page, index = map(templates().get_template, ('explanation.html.j2', 'index.html.j2'))
+    count, said = 0, None
 
-    def write(one: ImageExplanation) -> dict:
+    def write_one(one: ImageExplanation, warning: str | None) -> str:
         text = json.dumps({**explanation_json(one, gallery), 'warning': warning}, indent=1)
         with whole_file(folder / f'{one.name}.json') as file:
             file.write_text(text, encoding='utf-8')
@@ -90,19 +103,42 @@ def write_explanations(
         html = page.render(one=data, prototypes=uris, warning=warning, origin=gallery.origin)
         with whole_file(folder / f'{one.name}.html') as file:
             file.write_text(html, encoding='utf-8')
-        return {**data, 'uri': data_uri(thumbnail(one.image, INDEX_SIDE))}
+        entry = {name: data[name] for name in INDEXED}
+        return json.dumps({**entry, 'uri': data_uri(thumbnail(one.image, INDEX_SIDE))})
 
-    try:
-        with ThreadPoolExecutor() as threads:  # what compresses images waits for no other
-            written = list(threads.map(write, explanations))
-        if len(written) > 1:
-            index = templates().get_template('index.html.j2')
-            html = index.render(explanations=written, warning=warning)
-            with whole_file(folder / 'index.html') as file:
-                file.write_text(html, encoding='utf-8')
-    except OSError as error:
-        for one in explanations:
-            for kind in KINDS:
-                (folder / f'{one.name}{kind}').unlink(missing_ok=True)
-        raise InputError(f'nothing can be written in {folder}: {error.strerror}') from None
-    return [folder / f'{one.name}.html' for one in explanations]
+    def write(explanations: list[ImageExplanation], warning: str | None) -> list[Path]:
+        nonlocal count, said
+        # A gallery may run the network, which is no work for several threads.
+        matches = (match for one in explanations for match in one.prediction.matches)
+        for prototype in sorted({match.prototype for match in matches}):
+            uris(prototype)
+        try:
+            with ThreadPoolExecutor() as threads:  # what compresses images waits for no other
+                written = list(threads.map(partial(write_one, warning=warning), explanations))
+            entries.writelines(f'{entry}\n' for entry in written)
+        except OSError as error:
+            for one in explanations:
+                for kind in KINDS:
+                    (folder / f'{one.name}{kind}').unlink(missing_ok=True)
+            raise _unwritable(folder, error) from None
+        count, said = count + len(explanations), warning
+        return [folder / f'{one.name}.html' for one in explanations]
+
+    with TemporaryFile('w+', encoding='utf-8') as entries:
+        yield write
+        if count < 2:
+            return
+        entries.seek(0)
+        stream = index.stream(explanations=map(json.loads, entries), count=count, warning=said)
+        try:
+            with (
+                whole_file(folder / 'index.html') as part,
+                part.open('w', encoding='utf-8') as file,
+            ):
+                file.writelines(stream)
+        except OSError as error:
+            raise _unwritable(folder, error) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    return InputError(f'nothing can be written in {folder}: {error.strerror}')

@@ -1,18 +1,21 @@
 import json
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 
 from mmproto.apis import export_onnx as export
 from mmproto.engine.push import push_prototypes
 from mmproto.errors import InputError
-from tests.toy import loader, model_config
+from tests.docs.code_blocks import code_blocks
+from tests.toy import ConvBackbone, loader, model_config
 
 onnxruntime = pytest.importorskip('onnxruntime')
 ROOT = Path(__file__).parents[2]
@@ -51,44 +54,94 @@ def clearly_nearest(maps):
 
 
 @pytest.mark.parametrize(
-    ('name', 'size', 'settings'),
+    ('name', 'sizes', 'settings'),
     [
-        ('resnet10t', (64, 96), dict(prototype_size=(1, 2))),
+        ('test_resnet', [(64, 96), (128, 65), (97, 160)], dict(prototype_size=(1, 2))),
         pytest.param(
             'vgg11',
-            (64, 64),
+            [(64, 64), (100, 70), (48, 128)],
             dict(prototype_size=2, out_indices=(-2,)),
             marks=pytest.mark.slow,
         ),
-        ('test_convnext', (64, 64), dict(similarity='linear')),
-        ('test_vit', (64, 64), dict(img_size=64)),
-        pytest.param('swin_tiny_patch4_window7_224', (64, 64), SWIN, marks=pytest.mark.slow),
+        pytest.param(
+            'test_convnext',
+            [(64, 64), (96, 70), (64, 160)],
+            dict(similarity='linear'),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            'test_vit',  # its position embeddings are interpolated
+            [(64, 64), (96, 64), (32, 128)],
+            dict(img_size=64),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param('swin_tiny_patch4_window7_224', [(64, 64)], SWIN, marks=pytest.mark.slow),
     ],
 )
 @torch.no_grad()
-def test_the_file_agrees_with_torch_for_any_number_of_images(tmp_path, name, size, settings):
+def test_one_file_agrees_with_torch_for_any_number_and_size_of_images(
+    tmp_path, name, sizes, settings
+):
     model, file = build(name, **settings), tmp_path / 'model.onnx'
-    agreement = export.export_onnx(model, size, file)
-    assert agreement.difference < export.TOLERANCE
-    assert agreement.cases == (1 + 3 + 8) * 6
+    agreement = export.export_onnx(model, sizes[0], file)
+    assert agreement.difference < 1e-5
+    assert agreement.sizes[0] == sizes[0]
+    assert (len(agreement.sizes) > 1) == (len(sizes) > 1)
+    assert agreement.cases == (1 + 3) * 6 * len(agreement.sizes)
     assert agreement.same > 0.95 * agreement.cases
     assert [path.name for path in tmp_path.iterdir()] == ['model.onnx']
-    for count in (1, 3, 8):
+    written = '64, 64' if len(sizes) == 1 else 'height, width'
+    assert f'(N, 3, {written})' in metadata(file)['images']
+    for size, count in product(sizes, (1, 8)):
         images = torch.rand(count, 3, *size) * 255
         logits, scores, location, boxes = run(file, images)
         feats = model.extract_feat(images / 255)
-        torch.testing.assert_close(logits, model.head(feats), rtol=0, atol=1e-4)
-        torch.testing.assert_close(scores, model.head.pre_logits(feats), rtol=0, atol=1e-4)
+        torch.testing.assert_close(logits, model.head(feats), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(scores, model.head.pre_logits(feats), rtol=1e-5, atol=1e-5)
         expected, clear = clearly_nearest(model.head.similarity_maps(feats))
         assert torch.equal(location[clear], expected[clear])
         assert clear.float().mean() > 0.7
-        cell = [pixels // cells for pixels, cells in zip(size, feats[-1].shape[2:])]
         for axis, extent in enumerate(model.head.prototype_vectors.shape[2:]):
+            pixels, cells = size[axis], feats[-1].shape[2 + axis]
             start, end = boxes[..., 2 * axis], boxes[..., 2 * axis + 1]
-            assert torch.equal(start, location[..., axis] * cell[axis])
-            assert torch.equal(end, start + extent * cell[axis])
-    assert int(boxes[..., 1].max()) <= size[0]
-    assert int(boxes[..., 3].max()) <= size[1]
+            assert torch.equal(start, location[..., axis] * pixels // cells)
+            assert torch.equal(end, (location[..., axis] + extent) * pixels // cells)
+        assert int(boxes[..., 1].max()) <= size[0]
+        assert int(boxes[..., 3].max()) <= size[1]
+
+
+@torch.no_grad()
+def test_a_graph_of_torch_has_all_prototypes_for_images_of_any_size(monkeypatch):
+    blocks = sys.modules['mmproto.functional.nearest_distance']
+    monkeypatch.setattr(blocks, 'PAIRS', 1500)  # one for the example, several for larger images
+    model = MODELS.build(model_config(similarity='linear')).eval()
+    (code,) = code_blocks('explain.md', 'ONNX')
+    names = dict(model=model, images=torch.rand(2, 3, 32, 32))
+    exec(code, names)  # noqa: S102 - the page's own
+    torch.testing.assert_close(names['logits'], model(names['images']), rtol=1e-5, atol=1e-5)
+    for count, size in ((1, (32, 32)), (3, (80, 97)), (2, (200, 256))):
+        images = torch.rand(count, 3, *size)
+        found = names['graph'].module()(images)
+        torch.testing.assert_close(found, model(images), rtol=1e-5, atol=1e-5)
+
+
+@MODELS.register_module()
+class TwoGraphsBackbone(ConvBackbone):
+    """Has another graph for images of one height."""
+
+    def forward(self, x):
+        return super().forward(x if x.shape[2] == 32 else x.flip(2))
+
+
+def test_a_network_without_one_graph_for_any_size_is_exported_for_one(tmp_path, caplog):
+    MMLogger.get_current_instance().addHandler(caplog.handler)
+    config, file = model_config(), tmp_path / 'model.onnx'
+    config['backbone']['type'] = 'TwoGraphsBackbone'
+    agreement = export.export_onnx(MODELS.build(config), (32, 48), file)
+    assert agreement.sizes == [(32, 48)]
+    assert '(N, 3, 32, 48)' in metadata(file)['images']
+    assert 'A graph for images of any size: the exported model differs from' in caplog.text
+    assert 'Exporting one for 32 x 48 alone' in caplog.text
 
 
 @torch.no_grad()
@@ -123,7 +176,7 @@ def test_images_go_in_as_rgb_and_are_normalised_and_padded_inside(tmp_path):
     assert bgr.shape == (2, 3, 64, 64)
     torch.testing.assert_close(logits, model(bgr, mode='tensor'), rtol=0, atol=1e-4)
     about = metadata(file)
-    assert 'float32 (N, 3, 50, 40)' in about['images']
+    assert 'float32 (N, 3, height, width)' in about['images']
     assert 'red, green, blue' in about['images']
     assert json.loads(about['classes']) == ['class 0', 'class 1', 'class 2']
     assert json.loads(about['prototypes'])[0] == dict(class_index=0)  # no training patch
@@ -140,7 +193,7 @@ def test_a_file_that_differs_is_not_kept(tmp_path, monkeypatch):
     file = tmp_path / 'model.onnx'
     file.write_text('an earlier one')
     with pytest.raises(InputError, match=r'differs from the checkpoint by 1\.0e-02.* was written'):
-        export.export_onnx(build('test_resnet'), (64, 64), file)
+        export.export_onnx(MODELS.build(model_config()), (64, 64), file)
     assert [path.read_text() for path in tmp_path.iterdir()] == ['an earlier one']
 
 
@@ -203,7 +256,8 @@ def test_the_command_line(tmp_path):
 
     code, text = command(weights, '--out', out, '--size', 64, 96)
     assert code == 0, text
-    assert 'finds the prototypes in the same place in 72 of 72 cases' in text
+    assert 'finds the prototypes in the same place in 96 of 96 cases' in text
+    assert 'takes images of any size that the network takes' in text
     assert json.loads(metadata(out)['classes']) == ['wren', 'jay', 'owl']
     images = torch.rand(2, 3, 64, 96)
     with torch.no_grad():

@@ -1,5 +1,6 @@
 import json
 import re
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -145,6 +146,47 @@ def test_a_class_can_be_asked_for_by_name_or_number(inferencer, photo):
         explanation = inferencer(photo, target=name)[0]['explanation'].prediction
         assert explanation.target.label == target
         assert explanation.rival.label == predicted
+
+
+def test_a_stream_gives_the_same_and_writes_each_batch_before_its_results(
+    inferencer, birds, tmp_path
+):
+    images, out = bird_images(birds, 5), tmp_path / 'out'
+    whole = inferencer(images, out_dir=tmp_path / 'whole', batch_size=2)
+    for number, result in enumerate(inferencer.stream(images, out_dir=out, batch_size=2)):
+        written = {path.stem for path in out.glob('*.html')}
+        assert len(written) == min(5, number // 2 * 2 + 2) + (number == 5)
+        assert result['explanation'].name in written
+        assert result['pred_label'] == whole[number]['pred_label']
+        np.testing.assert_allclose(result['pred_scores'], whole[number]['pred_scores'], atol=1e-6)
+    pages = {path.name: path.read_text() for path in out.iterdir() if path.suffix != '.png'}
+    assert pages == {
+        path.name: path.read_text()
+        for path in (tmp_path / 'whole').iterdir()
+        if path.suffix != '.png'
+    }
+    assert '5 explained images' in pages['index.html']
+
+
+def test_a_stream_says_at_once_what_is_wrong(inferencer):
+    with pytest.raises(InputError, match=r'there is no image no\.jpg'):
+        inferencer.stream('no.jpg')
+
+
+def test_a_stream_holds_a_batch_and_not_all(inferencer, photo, tmp_path):
+    def peak(count, out):
+        """Bytes that a stream over so many images needs at most."""
+        tracemalloc.start()
+        for _ in inferencer.stream([photo] * count, out_dir=out, batch_size=2):
+            pass
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(2, tmp_path / 'first')  # what is loaded once
+    few, many = peak(4, tmp_path / 'few'), peak(16, tmp_path / 'many')
+    assert many - few < 1_500_000  # twelve explanations have 4.3 million bytes
+    assert len(list((tmp_path / 'many').glob('*.png'))) == 16
 
 
 def test_data_samples_are_those_of_mmpretrain(inferencer, photo):

@@ -90,17 +90,26 @@ def check_image_size(backbone: nn.Module, shape: tuple[int, int, int]) -> None:
     Raises:
         InputError: If the backbone cannot take images of this size; it names sizes that it can.
     """
-    if _takes(backbone, shape):
+    if takes_images(backbone, shape):
         return
     channels, height, width = shape
     nearby = [image_size(backbone), *_multiples_around(height, width)]
-    sizes = [size for size in dict.fromkeys(nearby) if _takes(backbone, (channels, *size))]
+    sizes = [size for size in dict.fromkeys(nearby) if takes_images(backbone, (channels, *size))]
     named = ', '.join(f'{rows} x {columns}' for rows, columns in sizes) or 'perhaps another size'
     raise InputError(
         f'model.backbone cannot take images of {height} x {width} (height x width), but {named}: '
         "change the Resize and crops of the data sets' pipelines to that, or, for a transformer "
         'that is built for one size, model.backbone.img_size'
     )
+
+
+def takes_images(backbone: nn.Module, shape: tuple[int, int, int]) -> bool:
+    """Whether a blank image of a shape (C, H, W) goes through the backbone."""
+    try:
+        _probe(backbone, shape)
+    except FAILURES:
+        return False
+    return True
 
 
 def one_patch_warning(
@@ -128,14 +137,6 @@ def _multiples_around(height: int, width: int, step: int = 32) -> list[tuple[int
     smaller = max(step, height // step * step), max(step, width // step * step)
     larger = -(-height // step) * step, -(-width // step) * step
     return [smaller, larger]
-
-
-def _takes(backbone: nn.Module, shape: tuple[int, int, int]) -> bool:
-    try:
-        _probe(backbone, shape)
-    except FAILURES:
-        return False
-    return True
 
 
 @torch.no_grad()

@@ -156,7 +156,9 @@ class Similarity(nn.Module):
             patches, vectors = self.patches(features, prototypes), prototypes.flatten(1).float()
             distance, nearest = self._nearest(patches, vectors)
         columns = features.shape[-1] - prototypes.shape[-1] + 1
-        return distance, torch.stack([nearest // columns, nearest % columns], dim=-1)
+        rows = nearest // columns
+        # Not nearest % columns: torch.onnx takes no remainder by what depends on the image's size.
+        return distance, torch.stack([rows, nearest - rows * columns], dim=-1)
 
     @torch.no_grad()
     def follow(self, features: Tensor, prototypes: Tensor, moved: Tensor) -> FollowedPatches:
