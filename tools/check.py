@@ -7,7 +7,9 @@ from mmproto.utils.command_line import config_parser, load_config, one_line_erro
 
 def main():
     args = config_parser(__doc__).parse_args()
-    require_sound(load_config(args), args.cfg_options or ())
+    misspelt: list[str] = []
+    cfg = load_config(args, misspelt)
+    require_sound(cfg, args.cfg_options or (), misspelt=misspelt)
     print(f'{args.config} can be trained.')
 
 

@@ -1,8 +1,7 @@
 #!/usr/bin/env python
 """Train a ProtoPNet: warm, joint, push, last layer, as the config's schedule says."""
 
-from mmproto.apis.config_check.checks import require_sound
-from mmproto.engine.runner import build_runner
+from mmproto.apis import checked_runner
 from mmproto.engine.stopping import stoppable
 from mmproto.utils.command_line import (
     config_parser,
@@ -34,7 +33,8 @@ def parse_args():
 
 def main():
     args = parse_args()
-    cfg = load_config(args)
+    misspelt: list[str] = []
+    cfg = load_config(args, misspelt)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
@@ -47,8 +47,7 @@ def main():
         cfg.resume = 'auto'
     elif args.resume:
         cfg.resume, cfg.load_from = True, existing_checkpoint(args.resume)
-    require_sound(cfg, args.cfg_options or ())
-    runner = build_runner(cfg)
+    runner = checked_runner(cfg, args.cfg_options or (), misspelt)
     with stoppable(runner):
         runner.train()
 

@@ -1,5 +1,6 @@
 """What a Python user calls."""
 
+from mmproto.apis.checked_runner import checked_runner
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.load_config import load_config
 from mmproto.engine.last_checkpoint import last_checkpoint
@@ -8,6 +9,7 @@ from mmproto.visualization.prototype_files import write_prototypes
 
 __all__ = [
     'ProtoPNetInferencer',
+    'checked_runner',
     'last_checkpoint',
     'load_config',
     'push_prototypes',

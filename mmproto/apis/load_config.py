@@ -12,11 +12,11 @@ from mmengine.config import Config, ConfigDict
 from mmproto.apis.config_check.sections import READ
 from mmproto.datasets.data_root import data_folder
 from mmproto.datasets.scale import fit_scale
-from mmproto.errors import InputError
+from mmproto.errors import InputError, InputListError
 from mmproto.model_index import index_root
 from mmproto.models.backbones.timm_names import check_backbone
 from mmproto.utils.files import existing_checkpoint
-from mmproto.utils.option_names import check_names
+from mmproto.utils.option_names import misspelt_names
 
 # Settings that other settings follow from, and the variables that the config files read them by.
 DERIVED = dict(data_root='DATA_ROOT', scale='SCALE', in_channels='IN_CHANNELS', group='GROUP')
@@ -34,15 +34,16 @@ def load_config(
     num_classes: int | None = None,
     work_dir: str | Path | None = None,
     cfg_options: Mapping[str, Any] | None = None,
+    misspelt: list[str] | None = None,
 ) -> Config:
-    """Read a config file, with what is set here in its place, ready for MMEngine's ``Runner``.
+    """Read a config file, with what is set here in its place.
 
     .. code:: python
 
         cfg = load_config(
             'configs/protopnet/resnet34_folder.py', data_root='data/birds', backbone='resnet18'
         )
-        Runner.from_cfg(cfg).train()
+        checked_runner(cfg).train()
 
     What is None stays as the config has it.
 
@@ -57,6 +58,8 @@ def load_config(
         work_dir: Where logs and checkpoints go; if the config does not say, 'work_dirs/' and its
             place in the folder 'configs', such as 'work_dirs/protopnet/vgg19_cub'.
         cfg_options: Any other setting by its dotted name, as ``--cfg-options`` takes it.
+        misspelt: Where a line for each misspelt name in ``cfg_options`` goes, which is then left
+            out, to be told with whatever else is wrong; they are raised if None.
 
     Raises:
         InputError: If there is no such file, backbone or checkpoint to load from, or if the
@@ -68,21 +71,37 @@ def load_config(
         **(cfg_options or {}),
         **{name: value for name, value in derived.items() if value is not None},
     }
-    cfg = _read_config(file, options)
-    if backbone is not None:
-        _set_backbone(cfg, backbone)
-    if num_classes is not None:
-        settings = ('model.head.num_classes', 'data_preprocessor.num_classes')
-        cfg.merge_from_dict(dict.fromkeys(settings, num_classes))
-    check_backbone(cfg)
-    fit_scale(cfg, chosen='scale' in options or DERIVED['scale'] in os.environ)
-    if cfg.get('load_from'):
-        existing_checkpoint(cfg.load_from)
+    cfg, lines = _read_config(file, options)
+    with _told_with(lines):
+        if backbone is not None:
+            _set_backbone(cfg, backbone)
+        if num_classes is not None:
+            settings = ('model.head.num_classes', 'data_preprocessor.num_classes')
+            cfg.merge_from_dict(dict.fromkeys(settings, num_classes))
+        check_backbone(cfg)
+        fit_scale(cfg, chosen='scale' in options or DERIVED['scale'] in os.environ)
+        if cfg.get('load_from') is not None:
+            if not isinstance(cfg.load_from, str):
+                raise InputError(f'load_from={cfg.load_from!r}: give the file of a checkpoint')
+            existing_checkpoint(cfg.load_from)
+    if misspelt is not None:
+        misspelt += lines
+    elif lines:
+        raise InputListError(*lines)
     cfg.work_dir = str(work_dir or cfg.get('work_dir') or _default_work_dir(file))
     for name in LOADERS:
         if isinstance(cfg.get(name), Mapping):
             cfg[name] = _loader_config(cfg[name])
     return cfg
+
+
+@contextmanager
+def _told_with(lines: list[str]) -> Iterator[None]:
+    """Let what is wrong in here be told together with what was found before."""
+    try:
+        yield
+    except InputError as error:
+        raise InputListError(*lines, *error.args) from error
 
 
 def find_config(config: str | Path) -> Path:
@@ -108,8 +127,12 @@ def _default_work_dir(file: Path) -> Path:
     return Path('work_dirs', *(inside or parts[-1:]))
 
 
-def _read_config(file: Path, options: Mapping[str, Any]) -> Config:
-    """Read the config file with the options; those in ``DERIVED`` reach all that follows."""
+def _read_config(file: Path, options: Mapping[str, Any]) -> tuple[Config, list[str]]:
+    """Read the config file with the options; those in ``DERIVED`` reach all that follows.
+
+    Returns:
+        The config, and a line for each option that is left out as its name is misspelt.
+    """
     derived = {name: _text(options[name]) for name in DERIVED if name in options}
     if 'data_root' in derived:
         derived['data_root'] = data_folder(derived['data_root'])
@@ -129,9 +152,9 @@ def _read_config(file: Path, options: Mapping[str, Any]) -> Config:
                 'loader instead, such as test_dataloader.dataset'
             )
     others = {name: value for name, value in options.items() if name not in derived}
-    check_names(cfg.to_dict(), others, READ)
-    cfg.merge_from_dict(others)
-    return cfg
+    misspelt = misspelt_names(cfg.to_dict(), others, READ)
+    cfg.merge_from_dict({name: value for name, value in others.items() if name not in misspelt})
+    return cfg, [*misspelt.values()]
 
 
 def _text(value: Any) -> str:

@@ -53,7 +53,7 @@ def fit_scale(cfg: Config, chosen: bool) -> None:
     """
     model = cfg.get('model')
     backbone = model.get('backbone') if isinstance(model, Mapping) else None
-    if not isinstance(cfg.get('scale'), str) or not backbone:
+    if not isinstance(cfg.get('scale'), str) or not isinstance(backbone, Mapping):
         return
     network = input_of_config(backbone)
     before = image_scale(cfg.scale)

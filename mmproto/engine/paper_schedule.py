@@ -6,6 +6,7 @@ from mmproto.engine.stage import Stage
 from mmproto.errors import InputError
 
 LAST_LAYER = Stage(dict(last_layer={}))
+MOST_EPOCHS = 100_000  # of a whole schedule, which is laid out epoch by epoch
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ class PaperSchedule:
         )
         for name, least in least_values.items():
             value = getattr(self, name)
-            if type(value) is not int or value < least:
+            if type(value) is not int or not least <= value <= MOST_EPOCHS:
                 raise InputError(
                     f'optim_wrapper.schedule.{name}={value!r}: it has to be an integer, '
-                    f'at least {least}'
+                    f'at least {least} and at most {MOST_EPOCHS}'
                 )
         if self.warm_epochs > self.epochs:
             raise InputError(

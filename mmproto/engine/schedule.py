@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
-from mmproto.engine.paper_schedule import LAST_LAYER, PaperSchedule
+from mmproto.engine.paper_schedule import LAST_LAYER, MOST_EPOCHS, PaperSchedule
 from mmproto.engine.stage import Stage
 from mmproto.errors import InputError
 
@@ -42,13 +42,18 @@ class Schedule:
         keeps_patches: Stages that leave prototypes that are training patches as they are.
 
     Raises:
-        InputError: If no push would ever happen.
+        InputError: If no push would ever happen, or it is too long.
     """
 
     phases: tuple[Phase, ...]
     keeps_patches: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
+        total = sum(phase.epochs for phase in self.phases)
+        if total > MOST_EPOCHS:
+            raise InputError(
+                f'optim_wrapper.schedule has {total} epochs: it can have at most {MOST_EPOCHS}'
+            )
         if not self.pushes:
             raise InputError(
                 'optim_wrapper.schedule never pushes: give one of its phases push=True'

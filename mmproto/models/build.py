@@ -8,6 +8,11 @@ from torch import nn
 from mmproto.errors import InputError
 
 Base = TypeVar('Base', bound=nn.Module)
+# What does here what MMPretrain's losses do.
+INSTEAD = dict(
+    CrossEntropyLoss='the cross entropy is the term model.head.loss.cls',
+    LabelSmoothLoss='labels are smoothed by model.head.loss.cls.label_smoothing=0.1',
+)
 
 
 def build_subclass(config: Mapping | nn.Module, base: type[Base]) -> Base:
@@ -29,14 +34,17 @@ def build_subclass(config: Mapping | nn.Module, base: type[Base]) -> Base:
     name = settings.get('type')
     found = MODELS.get(name) if isinstance(name, str) else name
     if not (isinstance(found, type) and issubclass(found, base)):
-        raise InputError(
-            f'type={name!r} is not a registered {base.__name__}: name one of mmproto.models, or a '
-            'subclass of your own'
-        )
+        raise InputError(no_subclass(name, base))
+    signature = inspect.signature(found)
     try:
-        inspect.signature(found).bind(
-            **{k: v for k, v in settings.items() if k not in ('type', '_scope_')}
-        )
+        signature.bind(**{k: v for k, v in settings.items() if k not in ('type', '_scope_')})
     except TypeError as error:
-        raise InputError(f'type={name!r}: {error}') from None
+        taken = ', '.join(signature.parameters)
+        raise InputError(f'type={name!r}: {error}; it takes {taken}') from None
     return MODELS.build(config)
+
+
+def no_subclass(name: object, base: type) -> str:
+    """Say that a type is of none of a class's subclasses, and what is."""
+    advice = INSTEAD.get(str(name), 'name one of mmproto.models, or a subclass of your own')
+    return f'type={name!r} is not a registered {base.__name__}: {advice}'

@@ -20,11 +20,12 @@ from mmengine.dist import is_main_process
 from mmproto import apis
 from mmproto.apis.load_config import DERIVED, LOADERS
 from mmproto.errors import InputError, InputListError, Stopped
-from mmproto.utils.files import existing_checkpoint
+from mmproto.utils.files import existing_checkpoint, require_text
 
 # What a disk says, however right the program is, and what helps.
 ROOM = 'make room there, or give another folder'
 ANOTHER = 'give another folder'
+PATHS = (*DERIVED, 'load_from', 'work_dir')
 DISK_ERRORS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO), ANOTHER),
@@ -36,7 +37,7 @@ __all__ = ['existing_checkpoint', 'get_device', 'is_main_process']
 
 
 class ConfigOptions(DictAction):
-    """MMEngine's, but what is in ``DERIVED`` stays text: blanks and commas belong to a path."""
+    """MMEngine's, but what is in ``PATHS`` stays text: blanks and commas belong to a path."""
 
     def __call__(
         self,
@@ -49,10 +50,15 @@ class ConfigOptions(DictAction):
         for value in values:
             if '=' not in value:
                 parser.error(f'{option_string} {value}: give KEY=VALUE')
-        super().__call__(parser, namespace, values, option_string)
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except (AssertionError, RecursionError, ValueError):  # of MMEngine's reader of lists
+            parser.error(f'{option_string} {" ".join(values)}: give a list as KEY="[a,b]", no dict')
         texts = dict(value.split('=', 1) for value in values)
         options = getattr(namespace, self.dest)
-        options.update({name: texts[name] for name in DERIVED if name in texts})
+        for name in PATHS:
+            if name in texts and options[name] is not None:
+                options[name] = texts[name]
 
 
 @contextmanager
@@ -60,6 +66,8 @@ def one_line_errors() -> Iterator[None]:
     """End the program with one line, not a traceback, where the input or the disk is at fault."""
     try:
         with _ends_in_words():
+            for word in sys.argv:
+                require_text(word)
             yield
     except SystemExit as end:
         if not torch.distributed.is_initialized():
@@ -180,13 +188,19 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def load_config(args: argparse.Namespace) -> Config:
+def load_config(args: argparse.Namespace, misspelt: list[str] | None = None) -> Config:
     """Return the config file with what the common arguments change.
+
+    Args:
+        args: The arguments.
+        misspelt: As :func:`mmproto.apis.load_config` takes it.
 
     Raises:
         InputError: As :func:`mmproto.apis.load_config`.
     """
-    cfg = apis.load_config(args.config, work_dir=args.work_dir, cfg_options=args.cfg_options)
+    cfg = apis.load_config(
+        args.config, work_dir=args.work_dir, cfg_options=args.cfg_options, misspelt=misspelt
+    )
     cfg.launcher = args.launcher
     for name in LOADERS:
         if cfg.get(name) is not None and args.no_pin_memory:

@@ -49,6 +49,7 @@ def make_writable(folder: Path) -> None:
     Raises:
         InputError: If not.
     """
+    _check_text(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _try(folder)
@@ -64,6 +65,7 @@ def check_out_file(out: Path) -> None:
     Raises:
         InputError: If its folder is not there or cannot be written, or it is no file itself.
     """
+    _check_text(out)
     if not out.parent.is_dir() or (out.exists() and not out.is_file()):
         raise InputError(f'{out}: give a file in a folder that is there')
     try:
@@ -72,6 +74,26 @@ def check_out_file(out: Path) -> None:
         raise InputError(
             f'{out} cannot be written ({error.strerror}): give a file in another folder'
         ) from None
+
+
+def _check_text(path: Path) -> None:
+    """Raise an InputError for a path that torch and others crash on, as it is no text."""
+    require_text(os.path.abspath(path))
+
+
+def require_text(path: str) -> str:
+    """Return a path, if it is text.
+
+    Raises:
+        InputError: If its bytes are not UTF-8: pages cannot name it, and torch crashes as it saves.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f'{os.fsencode(path)!r} is no UTF-8: rename the file or the folder, or link to it'
+        ) from None
+    return path
 
 
 def _try(folder: Path, name: str = '') -> None:

@@ -4,31 +4,28 @@ from collections.abc import Container, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from mmproto.errors import InputListError
-
 # Alike enough for a slip of the finger, as 'schedul' is; 'train_cfg' is not to be 'test_cfg'.
 ALIKE = 0.85
 
 
-def check_names(
+def misspelt_names(
     config: Mapping[str, Any], options: Iterable[str], sections: Container[str]
-) -> None:
-    """Check the names of settings that are to change a config.
+) -> dict[str, str]:
+    """Find misspelt names among settings that are to change a config.
 
-    A section may get new settings; one is refused if its name is nearly that of another beside it.
+    A section may get new settings; one is misspelt if its name is nearly that of another beside it.
 
     Args:
         config: The config, before it is changed.
         options: Names such as ``optim_wrapper.schedule.epochs``, of list items by their numbers.
         sections: What is read of a config; anything else in it is a variable of the file.
 
-    Raises:
-        InputListError: If names seem to be misspelt, with what was probably meant, or if nothing
-            reads them; all that are.
+    Returns:
+        For each that seems to be misspelt, or that nothing reads, what is wrong with it: what was
+        probably meant.
     """
-    found = [one for option in options if (one := _what_is_wrong(config, option, sections))]
-    if found:
-        raise InputListError(*found)
+    found = {option: _what_is_wrong(config, option, sections) for option in options}
+    return {option: line for option, line in found.items() if line is not None}
 
 
 def _what_is_wrong(config: Mapping[str, Any], option: str, sections: Container[str]) -> str | None:

@@ -21,6 +21,7 @@ from mmproto.apis import ProtoPNetInferencer, last_checkpoint, load_config
 from mmproto.apis.config_check.checks import check_config
 from mmproto.datasets.birds import make_birds
 from mmproto.engine import build_schedule, build_stages
+from mmproto.errors import InputError
 
 LONG = 'FUZZ' in os.environ
 SECONDS = 120
@@ -152,12 +153,17 @@ def is_short(cfg):
 
 
 def train_and_explain(cfg, image):
-    Runner.from_cfg(cfg).train()
+    """Train and explain an image; returns what only a step tells, such as of a learning rate."""
+    try:
+        Runner.from_cfg(cfg).train()
+    except InputError as error:
+        assert str(error).startswith('not finite in epoch')
+        return [str(error)]
     checkpoint = last_checkpoint(cfg.work_dir)
-    if checkpoint is None:  # of a hook that saves none
-        return
-    (result,) = ProtoPNetInferencer(cfg, str(checkpoint))(str(image))
-    assert np.isfinite(result['pred_score'])
+    if checkpoint is not None:  # a hook may save none
+        (result,) = ProtoPNetInferencer(cfg, str(checkpoint))(str(image))
+        assert np.isfinite(result['pred_score'])
+    return []
 
 
 def names(line, path):
@@ -172,7 +178,7 @@ def check(config, path, folder, image):
     with at_most(SECONDS):
         findings = [str(one) for one in check_config(cfg)]
         if not findings and is_short(cfg):
-            train_and_explain(cfg, image)
+            findings = train_and_explain(cfg, image)
     for line in findings:
         assert '\n' not in line
         assert 'Traceback' not in line

@@ -6,7 +6,8 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmproto.apis import load_config
-from mmproto.errors import InputError
+from mmproto.apis.config_check.checks import require_sound
+from mmproto.errors import InputError, InputListError
 from tests.command import ROOT
 
 FOLDER = 'configs/protopnet/resnet34_folder.py'
@@ -108,3 +109,18 @@ def test_a_model_and_its_baseline_have_folders_of_their_own(tmp_path):
     assert folders == [f'work_dirs/{name}/vgg19_cub' for name in names]
     Config(dict(model=dict(head=dict(num_classes=5)))).dump(tmp_path / 'mine.py')
     assert load_config(tmp_path / 'mine.py').work_dir == 'work_dirs/mine'
+
+
+def test_misspelt_names_are_told_with_all_that_is_wrong(images):
+    options = {'model.hed.topk': 1, 'train_dataloader.batch_size': 0}
+    with pytest.raises(InputListError) as errors:
+        load_config(FOLDER, data_root=images, backbone='resnet188', cfg_options=options)
+    assert ['model.hed' in line for line in errors.value.args] == [True, False]
+    misspelt = []
+    cfg = load_config(FOLDER, data_root=images, cfg_options=options, misspelt=misspelt)
+    assert 'hed' not in cfg.model
+    with pytest.raises(InputListError) as errors:
+        require_sound(cfg, options, misspelt=misspelt)
+    first, second = errors.value.args
+    assert first.startswith('--cfg-options model.hed.topk: ')
+    assert second.startswith('train_dataloader.batch_size=0: ')

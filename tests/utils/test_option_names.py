@@ -1,7 +1,8 @@
+import re
+
 import pytest
 
-from mmproto.errors import InputError, InputListError
-from mmproto.utils.option_names import check_names
+from mmproto.utils.option_names import misspelt_names
 
 CONFIG = dict(
     train_cfg=dict(val_interval=1),
@@ -22,8 +23,8 @@ SECTIONS = {'train_cfg', 'test_cfg', 'optim_wrapper', 'custom_hooks', 'load_from
     ],
 )
 def test_a_misspelt_name_is_answered_with_what_was_meant(option, meant):
-    with pytest.raises(InputError, match=f'{option}: no config has .* did you mean {meant}\\?'):
-        check_names(CONFIG, [option], SECTIONS)
+    line = misspelt_names(CONFIG, [option], SECTIONS)[option]
+    assert re.search(f'{option}: no config has .* did you mean {meant}\\?', line)
 
 
 @pytest.mark.parametrize(
@@ -39,15 +40,15 @@ def test_a_misspelt_name_is_answered_with_what_was_meant(option, meant):
     ],
 )
 def test_names_of_a_config_and_new_ones_pass(option):
-    check_names(CONFIG, [option], SECTIONS)
+    assert misspelt_names(CONFIG, [option], SECTIONS) == {}
 
 
-def test_what_nothing_reads_is_refused():
-    with pytest.raises(InputError, match=r'xyz\.a has no effect: nothing reads xyz'):
-        check_names(CONFIG, ['xyz.a'], SECTIONS)
+def test_what_nothing_reads_is_found():
+    line = misspelt_names(CONFIG, ['xyz.a'], SECTIONS)['xyz.a']
+    assert 'xyz.a has no effect: nothing reads xyz' in line
 
 
-def test_a_variable_of_the_file_is_refused_with_the_place_that_it_went_to():
+def test_a_variable_of_the_file_is_answered_with_the_place_that_it_went_to():
     pipeline = [dict(type='RandomFlip', prob=0.5)]
     dataset = dict(pipeline=[*pipeline], num_classes=7)
     config = dict(CONFIG, steps=pipeline, num_classes=7, mine=7, train_dataloader=dict(set=dataset))
@@ -55,12 +56,11 @@ def test_a_variable_of_the_file_is_refused_with_the_place_that_it_went_to():
         {'steps.0.prob': 'train_dataloader.set.pipeline'},
         num_classes='train_dataloader.set.num_classes',
     ).items():
-        with pytest.raises(InputError, match=f'{option} has no effect: .* such as {place}$'):
-            check_names(config, [option], SECTIONS)
-    check_names(config, ['mine'], SECTIONS)  # a hook of the user's may read it
+        line = misspelt_names(config, [option], SECTIONS)[option]
+        assert re.search(f'{option} has no effect: .* such as {place}$', line)
+    assert misspelt_names(config, ['mine'], SECTIONS) == {}  # a hook of the user's may read it
 
 
-def test_all_that_is_wrong_is_said_at_once():
-    with pytest.raises(InputListError) as error:
-        check_names(CONFIG, ['modle.x', 'optim_wrapper.schedul', 'nothing.y'], SECTIONS)
-    assert len(error.value.args) == 3
+def test_all_that_is_wrong_is_found_at_once():
+    names = ['modle.x', 'optim_wrapper.schedul', 'nothing.y']
+    assert [*misspelt_names(CONFIG, names, SECTIONS)] == names

@@ -21,7 +21,8 @@ from mmproto.apis.config_check.rehearsal import (
 )
 from mmproto.apis.config_check.sections import check_sections
 from mmproto.apis.config_check.trial import Trial, quiet, scratch_runner
-from mmproto.apis.config_check.values import check_numbers, check_values
+from mmproto.apis.config_check.values import check_intervals, check_numbers, check_values
+from mmproto.datasets.checks import check_label_counts
 from mmproto.engine.hooks import FrozenBackboneHook, PrototypePushHook
 from mmproto.engine.loop import StagedTrainLoop
 from mmproto.errors import InputListError
@@ -56,15 +57,26 @@ def check_config(cfg: Config, options: Iterable[str] = (), training: bool = True
     return list({str(finding): finding for finding in findings}.values())
 
 
-def require_sound(cfg: Config, options: Iterable[str] = (), training: bool = True) -> None:
+def require_sound(
+    cfg: Config,
+    options: Iterable[str] = (),
+    training: bool = True,
+    misspelt: Iterable[str] = (),
+) -> None:
     """Check a config as :func:`check_config` does.
+
+    Args:
+        cfg: The config.
+        options: Names of settings that the command line has set.
+        training: Whether it is to be trained.
+        misspelt: What :func:`mmproto.apis.load_config` has found, to be told with the rest.
 
     Raises:
         InputListError: If anything is wrong, a line for each finding.
     """
-    findings = check_config(cfg, options, training)
-    if findings:
-        raise InputListError(*map(str, findings))
+    lines = [*misspelt, *map(str, check_config(cfg, options, training))]
+    if lines:
+        raise InputListError(*lines)
 
 
 def check_settings(cfg: Config, options: Iterable[str] = ()) -> Iterator[Finding]:
@@ -76,6 +88,7 @@ def check_settings(cfg: Config, options: Iterable[str] = ()) -> Iterator[Finding
         yield from check_names(part)
         yield from check_values(part)
     yield from check_numbers('', settings)
+    yield from check_intervals(settings.get('train_cfg'))
     yield from check_fit(settings)
     yield from check_options(settings, options)
 
@@ -148,7 +161,11 @@ def _rehearse(trial: Trial, runner: Runner, model: nn.Module, loaders: dict) -> 
         if not trial.findings:
             with trial.at('model'):
                 losses_of(model, batch)
+    one_class = getattr(model.head, 'predicts_one_class', None)
     for name in [name for name, loader in loaders.items() if loader and name != 'train']:
+        if one_class is not None:
+            with trial.at(f'{name}_dataloader'):
+                check_label_counts(loaders[name].dataset, one_class, f'{name}_dataloader')
         probed: dict | None = None
         with trial.at(f'{name}_dataloader'):
             probed = batch_of(loaders[name], f'{name}_dataloader')

@@ -1,11 +1,12 @@
 """Settings that have to fit each other, as far as that is seen before anything is built."""
 
 from collections.abc import Iterator, Mapping
+from numbers import Real
 from typing import Any
 
 from mmproto.apis.config_check.finding import Finding, valued
 from mmproto.apis.config_check.names import class_of
-from mmproto.apis.config_check.parts import EVALUATORS, STAGED, Part, parts_of
+from mmproto.apis.config_check.parts import EVALUATORS, STAGED, Part, is_list, parts_of
 from mmproto.apis.config_check.stages import check_stages
 from mmproto.engine.hooks import PrototypePushHook
 from mmproto.engine.loop import StagedTrainLoop
@@ -16,6 +17,7 @@ def check_fit(cfg: Mapping) -> Iterator[Finding]:
     """Check that what trains in stages fits together, and metrics the classes."""
     parts = list(parts_of(cfg))
     yield from _check_topk(cfg, parts)
+    yield from _check_normalisation('data_preprocessor', cfg.get('data_preprocessor'))
     built = {part.setting: class_of(part) for part in parts}
     wrapper = cfg.get('optim_wrapper') or {}
     staged = is_staged(wrapper)
@@ -56,6 +58,23 @@ def is_staged(wrapper: Any) -> bool:
 
 def _is_a(built: Any, kind: type) -> bool:
     return isinstance(built, type) and issubclass(built, kind)
+
+
+def _check_normalisation(setting: str, config: Any) -> Iterator[Finding]:
+    """Check that mean and std of the pixels go together, and that dividing by std can be."""
+    if not isinstance(config, Mapping):
+        return
+    mean, std = config.get('mean'), config.get('std')
+    if (mean is None) != (std is None):
+        missing, there = ('mean', 'std') if mean is None else ('std', 'mean')
+        yield Finding(
+            f'{setting}.{missing}',
+            f'{setting}.{there} needs {setting}.{missing}: set both, or neither',
+        )
+    elif is_list(std) and not all(isinstance(one, Real) and one > 0 for one in std):
+        yield Finding(
+            f'{setting}.std', f'{valued(f"{setting}.std", std)}: give numbers that are positive'
+        )
 
 
 def _check_topk(cfg: Mapping, parts: list[Part]) -> Iterator[Finding]:

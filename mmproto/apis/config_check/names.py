@@ -8,6 +8,7 @@ from mmengine.registry import Registry
 from mmproto.apis.config_check.finding import Finding, did_you_mean, nearest
 from mmproto.apis.config_check.parts import Part
 from mmproto.apis.config_check.signature import NOTHING, Signature, signature_of
+from mmproto.models.build import no_subclass
 
 # What MMEngine itself reads of any config, and never hands on.
 ANYWHERE = {'type', '_scope_'}
@@ -48,6 +49,10 @@ def check_names(part: Part) -> Iterator[Finding]:
             f'{did_you_mean(name, _names(part.registry))} (one of your own is found if '
             'custom_imports names its module)',
         )
+        return
+    if part.base and not (isinstance(built, type) and issubclass(built, part.base)):
+        message = f'{part.setting}.{no_subclass(name, part.base)}'
+        yield Finding(f'{part.setting}.type', message)
         return
     yield from _check_arguments(part, signature_of(built), _word(name))
 

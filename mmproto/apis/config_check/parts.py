@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 from mmengine.registry import FUNCTIONS, Registry
 from mmpretrain import registry as registries
 
+from mmproto.models.heads import ProtoPNetHead
+from mmproto.models.losses import ProtoPNetLoss
+
 LOADERS = ('train_dataloader', 'push_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
 LOOPS = dict(train_cfg='EpochBasedTrainLoop', val_cfg='ValLoop', test_cfg='TestLoop')
@@ -24,6 +27,7 @@ class Part(NamedTuple):
         registry: Where its type is looked up.
         given: Arguments that are handed to it beside, or taken out by whoever builds it.
         default: Its type where the config names none.
+        base: What its class has to be a subclass of.
     """
 
     setting: str
@@ -31,6 +35,7 @@ class Part(NamedTuple):
     registry: Registry
     given: frozenset[str] = frozenset()
     default: str | None = None
+    base: type | None = None
 
 
 def parts_of(cfg: Mapping) -> Iterator[Part]:
@@ -53,7 +58,9 @@ def parts_of(cfg: Mapping) -> Iterator[Part]:
     yield from _visualizer_parts(cfg)
 
 
-def _modules(setting: str, config: Any, default: str | None = None) -> Iterator[Part]:
+def _modules(
+    setting: str, config: Any, default: str | None = None, base: type | None = None
+) -> Iterator[Part]:
     if config is None or isinstance(config, str):  # 'log', a similarity in short
         return
     if is_list(config):  # one after another, as the necks of an HRNet
@@ -61,15 +68,26 @@ def _modules(setting: str, config: Any, default: str | None = None) -> Iterator[
             yield from _modules(f'{setting}.{number}', one)
         return
     given = frozenset({'module'}) if setting == 'tta_model' else frozenset()
-    yield Part(setting, config, registries.MODELS, given, default)
+    yield Part(setting, config, registries.MODELS, given, default, base)
     if not isinstance(config, Mapping):
         return
+    inits = config.get('init_cfg')
+    for number, one in enumerate([inits] if isinstance(inits, Mapping) else listed(inits)):
+        place = f'{setting}.init_cfg.{number}' if is_list(inits) else f'{setting}.init_cfg'
+        yield Part(place, one, registries.WEIGHT_INITIALIZERS, frozenset({'override'}))
     for name in MODULES:
         value = config.get(name)
         short = 'ClsDataPreprocessor' if name == 'data_preprocessor' else None
         is_part = name in PARTS or short or (isinstance(value, Mapping) and 'type' in value)
         if is_part and value is not None:
-            yield from _modules(f'{setting}.{name}', value, short)
+            base = ProtoPNetLoss if name == 'loss' and _is_our_head(config) else None
+            yield from _modules(f'{setting}.{name}', value, short, base)
+
+
+def _is_our_head(config: Mapping) -> bool:
+    name = config.get('type')
+    built = registries.MODELS.get(name) if isinstance(name, str) and '.' not in name else name
+    return isinstance(built, type) and issubclass(built, ProtoPNetHead)
 
 
 def _loader_parts(setting: str, loader: Any) -> Iterator[Part]:

@@ -71,8 +71,12 @@ def check_sections(cfg: Mapping) -> Iterator[Finding]:
         )
     if cfg.get('resume') not in (None, True, False, 'auto'):
         yield Finding('resume', f'resume={cfg["resume"]!r}: it has to be True or False')
-    if cfg.get('model') is None:
+    model = cfg.get('model')
+    if model is None:
         yield Finding('model', 'model is missing: configs/_base_/models has some')
+    elif isinstance(model, Mapping) and not isinstance(model.get('backbone', {}), Mapping):
+        place = 'model.backbone'
+        yield Finding(place, f'{valued(place, model["backbone"])}: give a dict with its type')
     for name, known in KEYS.items():
         yield from _unknown_keys(name, cfg.get(name), known)
     yield from _check_environment(cfg)

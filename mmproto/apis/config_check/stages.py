@@ -57,10 +57,14 @@ def _check_groups(name: str, stage: Stage, common: Any) -> Iterator[Finding]:
                     f'{optimizer["type"]} takes no {key} for a group; '
                     f'{did_you_mean(key, {*known} - {"foreach", "fused", "capturable"})}',
                 )
-            elif key in ('lr', 'weight_decay', 'momentum') and not isinstance(value, Real):
+            elif key in ('lr', 'weight_decay', 'momentum') and not _is_number(value):
                 yield Finding(
                     setting, f'{valued(setting, value)}: it has to be a number of at least 0'
                 )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _unused_of_optimizer(stages: Mapping[str, Stage], common: Any) -> Iterator[Finding]:

@@ -13,15 +13,13 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
-from mmpretrain.models import ImageClassifier
 from mmpretrain.registry import DATASETS, METRICS, MODELS
 from torch import nn
 from torch.utils.data import DataLoader
 
 from mmproto.apis.classifier import without_pretrained
-from mmproto.apis.config_check.finding import Finding
-from mmproto.apis.config_check.names import class_of
-from mmproto.apis.config_check.parts import Part, is_list
+from mmproto.apis.config_check.finding import Finding, valued
+from mmproto.apis.config_check.parts import PARTS, is_list
 from mmproto.apis.config_check.sections import SECTIONS
 from mmproto.errors import InputError
 
@@ -78,15 +76,12 @@ class Trial:
             without_pretrained(self.cfg)
         if self.cfg.get('data_preprocessor') is not None:
             settings.setdefault('data_preprocessor', self.cfg.data_preprocessor)
-        kind = class_of(Part('model', settings, MODELS))
-        if isinstance(kind, type) and issubclass(kind, ImageClassifier):
-            before = len(self.findings)
-            with self.at('model.backbone'):
-                settings = {**settings, 'backbone': MODELS.build(settings['backbone'])}
-            if len(self.findings) > before:
-                return None
-        with self.at('model'):
-            return MODELS.build(settings)
+        try:
+            return MODELS.build(deepcopy(settings))
+        except InputError as error:
+            self.findings.append(finding_of(error, 'model'))
+        except Exception as error:  # whatever a class raises for what it is given
+            self.findings.append(finding_of(error, f'model{_culprit(settings)}'))
         return None
 
     def build_loader(self, name: str, needed: bool = True) -> DataLoader | None:
@@ -154,6 +149,25 @@ class Trial:
     @staticmethod
     def _builders(runner: Runner) -> dict[str, Callable]:
         return dict(visualizer=runner.build_visualizer, log_processor=runner.build_log_processor)
+
+
+def _culprit(settings: Mapping) -> str:
+    """Return the setting without which a model can be built, as of '.backbone.out_indices=7'."""
+    for part in PARTS:
+        config = settings.get(part)
+        for key in [*config] if isinstance(config, Mapping) else ():
+            without = {name: value for name, value in config.items() if name != key}
+            if _can_be_built({**settings, part: without}):
+                return valued(f'.{part}.{key}', config[key])
+    return '' if _can_be_built(settings.get('backbone')) else '.backbone'
+
+
+def _can_be_built(settings: Any) -> bool:
+    try:
+        MODELS.build(deepcopy(settings))
+    except Exception:  # whatever a class raises for what it is given
+        return False
+    return True
 
 
 @contextmanager

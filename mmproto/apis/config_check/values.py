@@ -34,7 +34,6 @@ LEAST: dict[str, tuple[float, bool]] = dict(
     eps=(0, False),
     gamma=(0, False),
     lr=(0, False),
-    max_norm=(0, False),
     momentum=(0, False),
     weight=(0, False),
     weight_decay=(0, False),
@@ -46,7 +45,11 @@ SINGLE = {
 }  # fmt: skip
 # Whole numbers that say how often: never is -1, and 0 cannot be.
 OFTEN = {'interval'}
-CHANCES = {'prob', 'erase_prob', 'val_share'}
+POSITIVE = {'max_norm', 'tolerance'}
+CHANCES = {
+    'prob', 'erase_prob', 'val_share', 'drop_rate', 'drop_path_rate', 'attn_drop_rate',
+    'proj_drop_rate',
+}  # fmt: skip
 WORDS = {
     bool: 'True or False',
     int: 'a whole number',
@@ -105,8 +108,21 @@ def _check_number(setting: str, name: str, value: Any) -> Iterator[Finding]:
             yield Finding(setting, _has_to_be(setting, value, f'{kind} of at least {least:g}'))
     elif name in OFTEN and (value == 0 or value < -1 or not whole):
         yield Finding(setting, _has_to_be(setting, value, 'a whole number of at least 1'))
+    elif name in POSITIVE and not 0 < value < math.inf:
+        yield Finding(setting, _has_to_be(setting, value, 'a number above 0'))
     elif name in CHANCES and not 0 <= value <= 1:
         yield Finding(setting, _has_to_be(setting, value, 'a number from 0 to 1'))
+
+
+def check_intervals(loop: Any) -> Iterator[Finding]:
+    """Check ``train_cfg.dynamic_intervals``: pairs of an epoch and how often is validated then."""
+    pairs = loop.get('dynamic_intervals') if isinstance(loop, Mapping) else None
+    for pair in pairs if is_list(pairs) else ():
+        whole = is_list(pair) and len(pair) == 2 and all(type(one) is int for one in pair)
+        if not whole or pair[0] < 0 or pair[1] < 1:
+            place = 'train_cfg.dynamic_intervals'
+            words = 'a list of pairs: an epoch, and a whole number of at least 1'
+            yield Finding(place, _has_to_be(place, pairs, words))
 
 
 def is_number(value: Any, name: str) -> bool:

@@ -29,6 +29,12 @@ def check_backbone(cfg: Config) -> None:
     """
     model = cfg.get('model')
     backbone = model.get('backbone') if isinstance(model, dict) else None
+    if isinstance(backbone, str):
+        raise InputError(
+            f"model.backbone={backbone!r}: give a dict with its type, such as dict(type='"
+            f"TIMMBackbone', model_name={backbone!r}); another timm model is set by "
+            f'model.backbone.model_name={backbone}'
+        )
     if (
         not isinstance(backbone, dict)
         or not str(backbone.get('type')).endswith('TIMMBackbone')

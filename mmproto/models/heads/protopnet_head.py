@@ -28,8 +28,10 @@ BOXES = ['peak', 'percentile']
 
 
 def _height_and_width(size: int | Sequence[int]) -> tuple[int, int]:
-    height_and_width = (size, size) if isinstance(size, int) else tuple(size)
-    if len(height_and_width) != 2 or min(height_and_width) < 1:
+    height_and_width = tuple(size) if isinstance(size, list | tuple) else (size, size)
+    if len(height_and_width) != 2 or not all(
+        type(side) is int and side >= 1 for side in height_and_width
+    ):
         raise InputError(
             f'model.head.prototype_size={size!r}: give one side, or height and width, at least 1'
         )

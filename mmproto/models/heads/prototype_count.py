@@ -5,6 +5,8 @@ from torch import Tensor
 
 from mmproto.errors import InputError
 
+MOST = 10**6  # each has to be a patch of a training image
+
 
 def prototype_classes(
     num_classes: int,
@@ -28,6 +30,7 @@ def prototype_classes(
                 'model.head.prototypes_per_class=None asks for prototypes without a class: '
                 'set model.head.num_prototypes to how many there are to be'
             )
+        _check_number(num_prototypes, f'model.head.num_prototypes={num_prototypes}')
         return torch.full((num_prototypes,), -1)
     counts = _counts(num_classes, prototypes_per_class)
     if num_prototypes not in (None, sum(counts)):
@@ -37,7 +40,14 @@ def prototype_classes(
             f'{sum(counts)}: leave num_prototypes out, or set prototypes_per_class=None for '
             'prototypes without a class'
         )
+    setting = f'model.head.prototypes_per_class={prototypes_per_class}'
+    _check_number(sum(counts), f'{setting} of num_classes={num_classes}')
     return torch.tensor([label for label, count in enumerate(counts) for _ in range(count)])
+
+
+def _check_number(number: int, setting: str) -> None:
+    if number > MOST:
+        raise InputError(f'{setting} is {number} prototypes: give at most {MOST} in all')
 
 
 def _counts(num_classes: int, prototypes_per_class: int | Sequence[int]) -> list[int]:

@@ -23,6 +23,8 @@ FORMER_WEIGHTS = dict(
     separation_weight='separation',
     l1_weight='l1',
 )
+# Arguments of MMPretrain's losses, and of torch's.
+OF_CLS = ('label_smoothing', 'label_smooth_val')
 
 
 @MODELS.register_module()
@@ -82,6 +84,8 @@ def _build_term(name: str, term: Any) -> LossTerm:
             f"{name}={term} is now {now}=dict(type='{PAPER_TERMS[now]['type']}', "
             f'weight={abs(term)}): each term has its weight, none is negative'
         )
+    if name in OF_CLS:
+        raise InputError(f'{name}={term} belongs to the term cls: set cls.label_smoothing={term}')
     paper = PAPER_TERMS.get(name, {})
     if isinstance(term, Mapping) and term.get('type', paper.get('type')) == paper.get('type'):
         term = {**paper, **term}

@@ -49,6 +49,13 @@ def test_a_sound_config_has_no_findings_and_stays_as_it_is(tmp_path):
 
 
 ADAM = 'optim_wrapper.stages.joint'
+TIMM = dict(
+    _delete_=True,
+    type='TIMMBackbone',
+    model_name='test_resnet',
+    features_only=True,
+    out_indices=(99,),
+)
 MISTAKES = {
     # names
     'model.head.prototypes_per_clas': (3, 'did you mean prototypes_per_class?'),
@@ -106,6 +113,16 @@ MISTAKES = {
     'randomness.seed': (True, 'a whole number'),
     'param_scheduler.joint': ([None], 'give a dict'),
     'model.backbone': (False, 'give a dict'),
+    'train_cfg.dynamic_intervals': ([(1, 0)], 'a list of pairs'),
+    'model.backbone.drop_path_rate': (-1, 'a number from 0 to 1'),
+    'model.init_cfg': (dict(type='Nothing'), 'no weight initializer that is registered'),
+    'model.backbone.init_cfg': ([dict(type='Pretrained')], 'Pretrained needs checkpoint'),
+    'model.head.prototypes_per_class': (10**9, 'at most 1000000 in all'),
+    'model.head.prototype_size': (1.5, 'give one side, or height and width'),
+    'model.neck.init_cfg': (3, 'has to be a dict'),
+    'model.backbone ': (TIMM, 'model.backbone.out_indices=(99,) does not work'),
+    'optim_wrapper.schedule.epochs': (10**10, 'at most 100000'),
+    'optim_wrapper.schedule': ([dict(stage='joint', epochs=10**6, push=True)], 'at most 100000'),
     # what has no effect
     'runner_type': ('FlexibleRunner', 'does not train a ProtoPNet'),
     'strategy': (dict(type='FSDPStrategy'), NO_EFFECT),
@@ -114,6 +131,9 @@ MISTAKES = {
     'param_scheduler.joints': ([], "has ['joints']"),
     'train_dataloader.prefetch_factor': (2, NO_EFFECT),
     # what has to fit
+    'model.head.loss ': (dict(type='LabelSmoothLoss'), 'model.head.loss.cls.label_smoothing'),
+    'data_preprocessor': (dict(std=[1, 1, 1]), 'data_preprocessor.mean: set both'),
+    'data_preprocessor ': (dict(mean=[0, 0, 0], std=[1, 0, 1]), 'numbers that are positive'),
     'model.head.num_classes ': (5, 'has no image of 2 of 5 classes'),
     'model.head.type ': ('LinearClsHead', 'has no prototypes'),
     'val_evaluator.topk': ((1, 5), 'model.head has 3 classes'),

@@ -101,13 +101,23 @@ def test_terms_are_set_on_the_command_line():
     [
         ('type=CrossEntropyLoss', r"type='CrossEntropyLoss' is not a registered ProtoPNet"),
         ('type=Nothing', r"type='Nothing' is not a registered ProtoPNetLoss"),
-        ('cluster.type=CrossEntropyLoss', r"cluster\.type='CrossEntropyLoss' .* LossTerm: name"),
+        (
+            'cluster.type=CrossEntropyLoss',
+            r"cluster\.type='CrossEntropyLoss' .* LossTerm: the cross",
+        ),
         ('cluster.type=Nothing', r"cluster\.type='Nothing' is not a registered LossTerm"),
         ('mine.weight=0.1', r'mine\.type=None is not a registered LossTerm'),
         ('mine=0.1', r"mine\.type='float' is not a registered LossTerm"),
         ('cluster.wieght=1', r"cluster\.type='ClusterCost': got an unexpected .*'wieght'"),
         ('separation.weight=-0.08', r'separation\.weight=-0\.08: .* not negative'),
         ('separation.weight=a', r"separation\.weight='a': give a number"),
+        ('type=LabelSmoothLoss', r'type=.* ProtoPNetLoss: .* model.head.loss.cls.label_smoothing='),
+        (
+            'cls.type=LabelSmoothLoss',
+            r'cls.type=.* LossTerm: .*model.head.loss.cls.label_smoothing',
+        ),
+        ('label_smoothing=0.1', r'label_smoothing=0.1 belongs .*: set cls.label_smoothing=0.1'),
+        ('cls.smooth=0.1', r"cls.type=.* 'smooth'; it takes weight, label_smoothing"),
         ('cls.label_smoothing=2', r'cls\.label_smoothing=2: give a fraction'),
         (
             'separation_weight=-0.16',
