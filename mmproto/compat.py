@@ -5,7 +5,6 @@ go on. Each function mends one thing, and names the version that makes it unnece
 versions work together is in ``docs/compatibility.md``.
 """
 
-import os.path as osp
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -25,7 +24,12 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner, checkpoint
 from mmpretrain.utils import dependency
 
-from mmproto.utils.checkpoint_file import as_data, keep_own_checkpoints, readable_checkpoint
+from mmproto.utils.checkpoint_file import (
+    as_data,
+    checkpoint_folder,
+    keep_own_checkpoints,
+    readable_checkpoint,
+)
 from mmproto.utils.files import write_durably
 
 _STATISTICS = {
@@ -179,9 +183,7 @@ def remove_own_checkpoints_alone() -> None:
     before_train = CheckpointHook.before_train
 
     def in_own_folder(self: CheckpointHook, runner: Runner) -> None:
-        folder = self.out_dir or runner.work_dir
-        if folder != runner.work_dir:
-            folder = osp.join(folder, osp.basename(runner.work_dir.rstrip(osp.sep)))
+        folder = checkpoint_folder(self.out_dir, runner.work_dir)
         keep_own_checkpoints(runner.message_hub.runtime_info, folder)
         before_train(self, runner)
 

@@ -12,7 +12,12 @@ from torch import nn
 
 from mmproto.engine.lenient_writers import LenientBackend, keep_logging
 from mmproto.engine.roll_call import roll_call
-from mmproto.engine.training_state import build_optimizers, check_training_state, settings
+from mmproto.engine.training_state import (
+    build_optimizers,
+    check_has_state,
+    check_training_state,
+    settings,
+)
 from mmproto.errors import InputError
 from mmproto.models import unwrap_model
 from mmproto.models.backbones.pretrained_files import check_pretrained, timm_weights
@@ -54,6 +59,21 @@ class QuietRunner(Runner):
         if isinstance(self._train_loop, BaseLoop):
             self._write_config()
 
+    def _init_model_weights(self) -> None:
+        """Initialise the weights.
+
+        Raises:
+            InputError: If an ``init_cfg`` of the model cannot be followed.
+        """
+        try:
+            super()._init_model_weights()
+        except (InputError, OSError):
+            raise
+        except Exception as error:  # whatever the initialisers make of their settings
+            raise InputError(
+                f'model.init_cfg, or that of a part of the model, does not work: {_words(error)}'
+            ) from error
+
     @property
     def _config_file(self) -> Path:
         return Path(self.work_dir) / Path(self.cfg.filename or f'{self.timestamp}.py').name
@@ -72,9 +92,12 @@ class QuietRunner(Runner):
         """Load weights, and say how many there were, unless they were all.
 
         Raises:
-            InputError: If there were none, or not all to go on with.
+            InputError: If there were none, or not all to go on with, or a training is to go on
+                without the state of its optimizers.
         """
         checkpoint = super().load_checkpoint(filename, *args, **kwargs)
+        if self._resume:
+            check_has_state(checkpoint, filename, self.param_schedulers is not None)
         missing = check_loaded(self.model, checkpoint, filename)
         if missing:
             count = len([*self.model.parameters()])

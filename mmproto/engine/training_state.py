@@ -21,6 +21,28 @@ def build_optimizers(runner: Runner) -> None:
         runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
 
 
+def check_has_state(checkpoint: Mapping[str, Any], filename: str, has_schedulers: bool) -> None:
+    """Check that a checkpoint has more than weights, as MMEngine would begin with the rest anew.
+
+    Args:
+        checkpoint: The checkpoint.
+        filename: Its file, for the message.
+        has_schedulers: Whether the training has parameter schedulers.
+
+    Raises:
+        InputError: If it was saved without the state of optimizers or schedulers, as a best one is.
+    """
+    needed = dict(optimizer='optimizers', param_schedulers='schedulers')
+    for key, words in needed.items():
+        if key not in checkpoint and (has_schedulers or key == 'optimizer'):
+            raise InputError(
+                f'resume: {filename} was saved without the state of its {words}, as a best '
+                f'checkpoint is: go on from an epoch_*.pth of that training (default_hooks.'
+                f'checkpoint.save_{key.removesuffix("s")}=False leaves it out of those too), or '
+                'set load_from to it to start anew with its weights'
+            )
+
+
 def settings(runner: Runner) -> dict[str, dict[str, Any]]:
     """Return the settings of the runner's optimizers and schedulers, each under its name."""
     found = {}

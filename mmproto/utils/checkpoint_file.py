@@ -145,6 +145,13 @@ def _meta(meta: Any, name: str) -> dict[str, Any]:
     return data
 
 
+def checkpoint_folder(out_dir: str | None, work_dir: str) -> str:
+    """Return where MMEngine's ``CheckpointHook(out_dir=...)`` saves the checkpoints of a run."""
+    if out_dir in (None, work_dir):
+        return work_dir
+    return osp.join(str(out_dir), osp.basename(work_dir.rstrip(osp.sep)))
+
+
 def keep_own_checkpoints(info: MutableMapping[str, Any], folder: str) -> None:
     """Leave out of what a training has noted all checkpoints that are not in its folder.
 

@@ -110,6 +110,25 @@ def test_an_odd_state_is_refused_before_the_training(tmp_path, trained):
     assert not list((tmp_path / 'work').glob('epoch_*'))
 
 
+def test_weights_alone_are_nothing_to_go_on_from(tmp_path, trained):
+    plain, folder, saved = trained
+    best = torch.load(next(folder.glob('best_*')))
+    for odd in (best, with_entry(saved, ('optimizer',), DELETED)):
+        with pytest.raises(
+            InputError, match=r'given\.pth was saved without the state of its optim'
+        ):
+            go_on(tmp_path, plain, odd)
+
+
+def test_a_training_without_its_schedulers_is_refused(tmp_path):
+    schedulers = dict(param_scheduler=[dict(type='ConstantLR', factor=1)])
+    build_runner(config(tmp_path / 'first', True, **schedulers)).train()
+    file = tmp_path / 'first' / 'epoch_1.pth'
+    torch.save(with_entry(torch.load(file), ('param_schedulers',), DELETED), file)
+    with pytest.raises(InputError, match=r'state of its schedulers.*save_param_schedul'):
+        build_runner(config(tmp_path / 'work', True, file, **schedulers)).train()
+
+
 def test_a_checkpoint_of_another_network_is_refused(tmp_path, trained):
     plain, _, saved = trained
     other = {f'other.{name}': value for name, value in saved['state_dict'].items()}

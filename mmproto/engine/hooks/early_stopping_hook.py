@@ -6,6 +6,8 @@ from mmpretrain.registry import HOOKS
 
 from mmproto.errors import InputError
 
+STATE = 'early_stopping'  # in a checkpoint
+
 
 @HOOKS.register_module()
 class PushedEarlyStoppingHook(EarlyStoppingHook):
@@ -18,8 +20,8 @@ class PushedEarlyStoppingHook(EarlyStoppingHook):
 
     MMEngine's hook with its arguments, but it sees one validation of each push: that of the last
     epoch whose prototypes are training patches, when the last layer has been trained or solved. So
-    ``patience`` counts pushes, and where the training stops nothing is left to be done. A resumed
-    training begins to count anew.
+    ``patience`` counts pushes, and where the training stops nothing is left to be done. Checkpoints
+    keep the count.
 
     Raises:
         InputError: If ``monitor`` is no metric of the validation or ``rule`` does not follow from
@@ -34,6 +36,16 @@ class PushedEarlyStoppingHook(EarlyStoppingHook):
                 f'PushedEarlyStoppingHook: rule={rule!r} does not say what is better of '
                 f"monitor={monitor!r}: set rule to 'greater' or 'less'"
             ) from None
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Take up the count of a resumed training."""
+        if runner._resume and STATE in checkpoint:
+            self.wait_count = int(checkpoint[STATE]['wait_count'])
+            self.best_score = float(checkpoint[STATE]['best_score'])
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Save the count."""
+        checkpoint[STATE] = dict(wait_count=self.wait_count, best_score=float(self.best_score))
 
     def before_run(self, runner: Runner) -> None:
         """Check that there is an epoch to stop after."""

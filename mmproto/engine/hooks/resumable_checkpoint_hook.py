@@ -14,6 +14,7 @@ from mmproto.engine.last_checkpoint import (
 )
 from mmproto.engine.same_training import check_same_training, training_settings
 from mmproto.errors import InputError
+from mmproto.utils.checkpoint_file import checkpoint_folder
 
 SETTINGS = 'training_settings'
 VALIDATED = 'epoch_validated'  # a name that begins with 'val' would be logged as a metric
@@ -41,9 +42,15 @@ class ResumableCheckpointHook(CheckpointHook):
     _best_before: tuple[Any, ...] = ()  # to be removed once there is another one
 
     def before_run(self, runner: Runner) -> None:
-        """Find what to go on from."""
+        """Find what to go on from, or say that a training that is there will be overwritten."""
+        if runner._resume:
+            self._find_checkpoint(runner)
         if not runner._resume:
-            return
+            self._warn_of_others(runner)
+
+    @staticmethod
+    def _find_checkpoint(runner: Runner) -> None:
+        """Find the checkpoint to go on from; without one the training begins."""
         if runner._resume != 'auto' and runner._load_from is not None:
             whole_checkpoint(str(runner._load_from))
             return
@@ -87,6 +94,17 @@ class ResumableCheckpointHook(CheckpointHook):
                 # As when the epoch's last iteration was over.
                 info.update(epoch=runner.epoch - 1, iter=runner.iter - 1)
                 runner.val_loop.run()
+
+    def _warn_of_others(self, runner: Runner) -> None:
+        folder = checkpoint_folder(self.out_dir, runner.work_dir)
+        others = sorted(Path(folder).glob('*.pth'), key=lambda file: file.stat().st_mtime)
+        if others:
+            runner.logger.warning(
+                f'{folder} has {len(others)} checkpoints of another training, such as '
+                f'{others[-1].name}: this one begins anew and overwrites those of the same name. '
+                'To keep them stop now, and give another folder by --work-dir (work_dir), or go '
+                'on with that training by --resume.'
+            )
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
         """Keep the best checkpoint, which knows of the validation, as does the last one then."""

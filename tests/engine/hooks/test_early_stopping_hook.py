@@ -30,6 +30,19 @@ class NoteValidations(Hook):
         metrics['accuracy/top1'] = float(self.accuracies[runner.epoch - 1])
 
 
+class StopAfter(Hook):
+    """Ends a training by force, between an epoch's checkpoint and its validation."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def after_train_epoch(self, runner):
+        if runner.epoch + 1 == self.epoch:
+            raise KeyboardInterrupt
+
+
 def config(work_dir, schedule=SCHEDULE, **settings):
     cfg = train_config(work_dir)
     cfg['optim_wrapper']['schedule'] = schedule
@@ -66,6 +79,22 @@ def test_a_solver_belongs_to_its_push(tmp_path):
     runner = train(cfg, [50] * 4)
     assert runner.epoch == 3
     assert runner.model.head.prototypes_are_patches
+
+
+@pytest.mark.parametrize('killed_after', [4, 5])
+def test_a_resumed_training_goes_on_counting(tmp_path, killed_after):
+    """Pushed models of epochs 4, 8 and 11 get worse: the second that does is the last."""
+    schedule, accuracies = (
+        [*SCHEDULE, *SCHEDULE[3:5]],
+        [0, 0, 0, 50, 0, 0, 0, 40, 0, 0, 30, 0, 0, 0, 20],
+    )
+    cfg = config(tmp_path, schedule, patience=2)
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(NoteValidations(accuracies))
+    runner.register_hook(StopAfter(killed_after))
+    with pytest.raises(KeyboardInterrupt):
+        runner.train()
+    assert train({**cfg, 'resume': True}, accuracies).epoch == 11
 
 
 @pytest.mark.parametrize(

@@ -185,16 +185,21 @@ def test_a_broken_checkpoint_is_passed_over_with_a_word(tmp_path, whole):
     train(config)
     said = [file.read_text() for file in tmp_path.glob('*/*.log')]
     assert any('epoch_3.pth is broken or gone: the checkpoint before it' in text for text in said)
+    assert not any('of another training' in text for text in said)
     ours, theirs = (torch.load(folder / 'epoch_5.pth') for folder in (tmp_path, whole))
     for name, value in theirs['state_dict'].items():
         assert torch.equal(ours['state_dict'][name], value), name
 
 
 def test_where_there_is_nothing_to_go_on_from_a_training_begins(tmp_path):
+    (tmp_path / 'epoch_99.pth').write_bytes(b'somebody else')
     runner = train(config_of(tmp_path, resume='auto', log_level='INFO'))
     assert runner.epoch == EPOCHS
     (log,) = tmp_path.glob('*/*.log')
-    assert 'has no checkpoint to go on from: the training begins' in log.read_text()
+    said = log.read_text()
+    assert 'has no checkpoint to go on from: the training begins' in said
+    assert f'{tmp_path} has 1 checkpoints of another training, such as epoch_99.pth: ' in said
+    assert said.index('by --work-dir (work_dir), or go on with') < said.index('Checkpoints will be')
 
 
 @pytest.fixture(scope='module')
