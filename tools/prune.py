@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Drop prototypes of a checkpoint, solve its last layer again, and save it anew."""
 
+import shlex
 from functools import partial
 from pathlib import Path
 
@@ -81,9 +82,10 @@ def main():
     for line in record.lines(editor.class_names):
         logger.info(f'Prune: {line}.')
     editor.save(out)
+    pair = shlex.join([args.config, args.out])
     logger.info(
-        f'Next: tools/test.py {args.config} {out} for the test set, tools/report.py {args.config} '
-        f'{out} --out DIR to look at the prototypes that are left.'
+        f'Next: tools/test.py {pair} for the test set, tools/report.py {pair} --out DIR to look '
+        'at the prototypes that are left.'
     )
 
 

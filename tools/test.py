@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from mmproto.apis.classifier import own_checkpoint, without_pretrained
+from mmproto.apis.classifier import check_own_classes, own_checkpoint, without_pretrained
 from mmproto.apis.config_check.checks import require_sound
 from mmproto.apis.testing import (
     augment,
@@ -15,6 +15,7 @@ from mmproto.apis.testing import (
 )
 from mmproto.engine.runner import build_runner
 from mmproto.errors import InputError
+from mmproto.models import ProtoPNetHead, unwrap_model
 from mmproto.utils.command_line import (
     checkpoint_parser,
     existing_checkpoint,
@@ -75,7 +76,8 @@ def main():
     for file in args.out:
         make_writable(Path(file).parent)
         check_out_file(Path(file))
-    cfg = load_config(args)
+    misspelt: list[str] = []
+    cfg = load_config(args, misspelt)
     file = existing_checkpoint(args.checkpoint)
     if args.amp:
         need_gpu('--amp')
@@ -84,13 +86,17 @@ def main():
         show(cfg, args.show, args.show_dir, args.interval, args.wait_time)
     cfg.load_from = None
     without_pretrained(cfg)
-    require_sound(cfg, args.cfg_options or (), training=False)
+    require_sound(cfg, args.cfg_options or (), training=False, misspelt=misspelt)
     if args.tta:
         augment(cfg)
     dump_predictions(cfg, [file for file, item in items.items() if item == 'pred'])
     runner = build_runner(cfg)
     with own_checkpoint(cfg, file):
-        runner.load_checkpoint(file, strict=True)
+        meta = runner.load_checkpoint(file, strict=True).get('meta', {})
+    head = unwrap_model(runner.model).head
+    if isinstance(head, ProtoPNetHead):
+        dataset = runner.test_dataloader.dataset
+        check_own_classes(meta, head.num_classes, 'test_dataloader', dataset)
     metrics = runner.test()
     if runner.rank == 0:
         write_metrics(metrics, [file for file, item in items.items() if item == 'metrics'])

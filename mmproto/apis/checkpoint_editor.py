@@ -12,12 +12,7 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from mmpretrain.registry import TASK_UTILS
 from torch.utils.data import DataLoader
 
-from mmproto.apis.classifier import (
-    Classes,
-    check_same_classes,
-    own_checkpoint,
-    without_pretrained,
-)
+from mmproto.apis.classifier import check_own_classes, own_checkpoint, without_pretrained
 from mmproto.engine.push_dataloader import build_push_dataloader
 from mmproto.engine.runner import build_runner
 from mmproto.engine.validation import validate
@@ -95,14 +90,7 @@ class CheckpointEditor:
 
     def _check_classes(self, setting: str, dataset: Any) -> None:
         """Raise an InputError for data with other classes than the checkpoint."""
-        trained_on = (self.meta.get('dataset_meta') or {}).get('classes') or ()
-        given = getattr(dataset, 'metainfo', {}).get('classes') or ()
-        count = self.model.head.num_classes
-        check_same_classes(
-            Classes('the checkpoint', count, trained_on),
-            Classes(f'{setting}.dataset', len(given) or count, given),
-            'give the data that it was trained on',
-        )
+        check_own_classes(self.meta, self.model.head.num_classes, setting, dataset)
 
     def save(self, out: Path) -> None:
         """Save the model, whole or not at all."""

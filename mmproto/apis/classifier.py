@@ -1,10 +1,10 @@
 """Loads a classifier of which a checkpoint has all the weights."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -113,3 +113,26 @@ def check_same_classes(one: Classes, other: Classes, advice: str) -> None:
                 f'class {label} is {ours!r} for {one.network} and {theirs!r} for '
                 f'{other.network}: {advice}'
             )
+
+
+def check_own_classes(
+    meta: Mapping[str, Any], num_classes: int, setting: str, dataset: Any
+) -> None:
+    """Check that data have the classes that a checkpoint was trained on.
+
+    Args:
+        meta: What the checkpoint says of its training.
+        num_classes: Number of classes of its network.
+        setting: The loader whose data set it is.
+        dataset: The data set.
+
+    Raises:
+        InputError: If it has others.
+    """
+    trained_on = (meta.get('dataset_meta') or {}).get('classes') or ()
+    given = getattr(dataset, 'metainfo', {}).get('classes') or ()
+    check_same_classes(
+        Classes('the checkpoint', num_classes, trained_on),
+        Classes(f'{setting}.dataset', len(given) or num_classes, given),
+        'give the data that it was trained on',
+    )

@@ -3,6 +3,7 @@
 import copy
 import csv
 import json
+import re
 from typing import ClassVar
 
 import cv2
@@ -16,6 +17,7 @@ from mmpretrain import get_model
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
+from mmproto.apis.ensemble import load_member, predict_ensemble
 from mmproto.apis.image_reader import ImageReader
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.prototype_table import prototype_rows, write_table
@@ -31,12 +33,17 @@ COUNT = 12
 
 @DATASETS.register_module()
 class MemoryDataset(BaseDataset):
-    """Reddish noise in RGB order, of three classes."""
+    """Reddish noise of a seed in RGB order, of three classes."""
 
     METAINFO: ClassVar = dict(classes=('one', 'two', 'three'))
 
+    def __init__(self, seed=0, **settings):
+        self.seed = seed
+        super().__init__(**settings)
+
     def load_data_list(self):
-        images = np.random.default_rng(0).integers(0, 100, (COUNT, 16, 16, 3), dtype=np.uint8)
+        noise = np.random.default_rng(self.seed)
+        images = noise.integers(0, 100, (COUNT, 16, 16, 3), dtype=np.uint8)
         images[..., 0] += 150
         return [dict(img=image, gt_label=i % 3) for i, image in enumerate(images)]
 
@@ -175,3 +182,17 @@ def test_grey_images_in_memory_are_read_and_shown(tmp_path, network):
     assert loaded.image.shape == input_image(dataset, 2).shape == (16, 16, 3)
     cv2.imwrite(str(tmp_path / 'same.png'), loaded.image)
     assert torch.equal(reader.read(str(tmp_path / 'same.png'), 'same').inputs, loaded.inputs)
+
+
+def test_networks_are_combined_that_saw_the_same_images_in_memory(saved):
+    config, checkpoint = saved
+    member = load_member(config, str(checkpoint))
+    both = predict_ensemble([member, load_member(config, str(checkpoint))], 'cpu')
+    torch.testing.assert_close(both.summed(), 2 * both.logits[0])
+    assert both.labels.tolist() == [number % 3 for number in range(COUNT)]
+    other = copy.deepcopy(config)
+    other.test_dataloader.dataset.seed = 1
+    with pytest.raises(InputError) as error:
+        predict_ensemble([member, load_member(other, str(checkpoint))], 'cpu')
+    sums = re.findall(r'an image of the checksum ([0-9a-f]{8}) of class 0', str(error.value))
+    assert len({*sums}) == 2
