@@ -157,7 +157,8 @@ def train_and_explain(cfg, image):
     try:
         Runner.from_cfg(cfg).train()
     except InputError as error:
-        assert str(error).startswith('not finite in epoch')
+        if not str(error).startswith('not finite in epoch'):
+            raise
         return [str(error)]
     checkpoint = last_checkpoint(cfg.work_dir)
     if checkpoint is not None:  # a hook may save none
