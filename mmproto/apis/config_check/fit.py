@@ -1,12 +1,11 @@
 """Settings that have to fit each other, as far as that is seen before anything is built."""
 
 from collections.abc import Iterator, Mapping
-from numbers import Real
 from typing import Any
 
 from mmproto.apis.config_check.finding import Finding, valued
 from mmproto.apis.config_check.names import class_of
-from mmproto.apis.config_check.parts import EVALUATORS, STAGED, Part, is_list, parts_of
+from mmproto.apis.config_check.parts import EVALUATORS, STAGED, Part, listed, parts_of
 from mmproto.apis.config_check.stages import check_stages
 from mmproto.engine.hooks import PrototypePushHook
 from mmproto.engine.loop import StagedTrainLoop
@@ -71,7 +70,7 @@ def _check_normalisation(setting: str, config: Any) -> Iterator[Finding]:
             f'{setting}.{missing}',
             f'{setting}.{there} needs {setting}.{missing}: set both, or neither',
         )
-    elif is_list(std) and not all(isinstance(one, Real) and one > 0 for one in std):
+    elif not all(isinstance(one, int | float) and one > 0 for one in listed(std)):
         yield Finding(
             f'{setting}.std', f'{valued(f"{setting}.std", std)}: give numbers that are positive'
         )

@@ -154,7 +154,7 @@ class Trial:
 def _culprit(settings: Mapping) -> str:
     """Return the setting without which a model can be built, as of '.backbone.out_indices=7'."""
     for part in PARTS:
-        config = settings.get(part)
+        config: Any = settings.get(part)
         for key in [*config] if isinstance(config, Mapping) else ():
             without = {name: value for name, value in config.items() if name != key}
             if _can_be_built({**settings, part: without}):

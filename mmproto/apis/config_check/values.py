@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from mmproto.apis.config_check.finding import Finding, valued
 from mmproto.apis.config_check.names import class_of
-from mmproto.apis.config_check.parts import Part, is_list
+from mmproto.apis.config_check.parts import Part, is_list, listed
 from mmproto.apis.config_check.signature import NOTHING, signature_of
 
 # Numbers that go by the same name wherever they are: the least, and whether they are whole.
@@ -117,7 +117,7 @@ def _check_number(setting: str, name: str, value: Any) -> Iterator[Finding]:
 def check_intervals(loop: Any) -> Iterator[Finding]:
     """Check ``train_cfg.dynamic_intervals``: pairs of an epoch and how often is validated then."""
     pairs = loop.get('dynamic_intervals') if isinstance(loop, Mapping) else None
-    for pair in pairs if is_list(pairs) else ():
+    for pair in listed(pairs):
         whole = is_list(pair) and len(pair) == 2 and all(type(one) is int for one in pair)
         if not whole or pair[0] < 0 or pair[1] < 1:
             place = 'train_cfg.dynamic_intervals'
