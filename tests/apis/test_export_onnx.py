@@ -22,9 +22,17 @@ ROOT = Path(__file__).parents[2]
 SWIN = dict(img_size=64, window_size=2, embed_dim=24, depths=(1, 1, 1, 1))
 
 
-def build(model_name, prototype_size=1, preprocessor=None, similarity='log', **settings):
+def build(
+    model_name,
+    prototype_size=1,
+    preprocessor=None,
+    similarity='log',
+    memory_format='contiguous_format',
+    **settings,
+):
     torch.manual_seed(0)
     config = model_config(prototype_size=prototype_size, similarity=similarity)
+    config['memory_format'] = memory_format
     config['data_preprocessor'].update(preprocessor or {})
     config['backbone'] = dict(
         type='TIMMBackbone',
@@ -56,7 +64,7 @@ def clearly_nearest(maps):
 @pytest.mark.parametrize(
     ('name', 'sizes', 'settings'),
     [
-        ('test_resnet', [(64, 96), (128, 65), (97, 160)], dict(prototype_size=(1, 2))),
+        ('test_resnet', [(64, 96), (128, 65), (97, 160)], dict(prototype_size=(1, 2), memory_format='channels_last')),
         pytest.param(
             'vgg11',
             [(64, 64), (100, 70), (48, 128)],

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from mmengine.logging import MMLogger
 from mmpretrain.models import ImageClassifier
 from mmpretrain.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
 
+from mmproto.errors import InputError
 from mmproto.models.backbones.backbone_info import image_channels
 from mmproto.models.backbones.network_input import NetworkInput, input_of
+
+MEMORY_FORMATS = ('contiguous_format', 'channels_last')
 
 
 class FittedClassifier(ImageClassifier):
@@ -20,13 +24,23 @@ class FittedClassifier(ImageClassifier):
     the checkpoint in ``backbone.init_cfg``; ImageNet's in the order red, green, blue where nothing
     says so. ``mean=None`` asks for no normalisation. A subclass fits neck and head as well.
 
+    .. code:: python
+
+        model = dict(type='ProtoPNet', memory_format='channels_last', ...)
+
     Args:
         backbone: Config of the backbone, or the backbone.
         neck: Config of the neck, or the neck.
         head: Config of the head, or the head.
         data_preprocessor: Config of the preprocessor; another type than MMPretrain's own for
             classifiers is left as it is.
+        memory_format: How images lie in memory, torch's 'contiguous_format' or 'channels_last'.
+            Convolutions give the same, but for rounding, and most are faster with the latter
+            (``docs/train.md``). Weights, and with them checkpoints, stay as they are.
         settings: The other arguments of MMPretrain's ``ImageClassifier``.
+
+    Raises:
+        InputError: If ``memory_format`` is unknown.
     """
 
     def __init__(
@@ -36,8 +50,14 @@ class FittedClassifier(ImageClassifier):
         head: Any = None,
         *,
         data_preprocessor: Any = None,
+        memory_format: str = 'contiguous_format',
         **settings: Any,
     ) -> None:
+        if memory_format not in MEMORY_FORMATS:
+            raise InputError(
+                f'model.memory_format={memory_format!r} is unknown: choose one of '
+                f'{[*MEMORY_FORMATS]}'
+            )
         if not isinstance(backbone, nn.Module):
             backbone = MODELS.build(backbone)
         super().__init__(
@@ -47,6 +67,11 @@ class FittedClassifier(ImageClassifier):
             data_preprocessor=fitted_preprocessor(data_preprocessor, backbone),
             **settings,
         )
+        self.memory_format: torch.memory_format = getattr(torch, memory_format)
+
+    def extract_feat(self, inputs: Tensor, stage: str = 'neck') -> Any:
+        """Send images (N, C, H, W) through the network, up to a stage of it."""
+        return super().extract_feat(inputs.contiguous(memory_format=self.memory_format), stage)
 
     def fitted_head(self, head: Any, backbone: nn.Module) -> Any:
         """Return the head, or its config, with what follows from the backbone."""

@@ -5,12 +5,15 @@ import logging
 import pytest
 import torch
 from mmengine.logging import MMLogger
+from mmengine.runner import Runner
 from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.registry import MODELS
 from timm import create_model
 
+from mmproto.apis import push_prototypes
+from mmproto.errors import InputError
 from mmproto.models import LinearClassifier
-from tests.toy import model_config
+from tests.toy import loader, model_config
 
 
 @MODELS.register_module()
@@ -173,3 +176,38 @@ def test_batch_norm_of_a_baseline_stands_still_if_it_should(stands_still):
     assert stood == stands_still
     assert any(not torch.equal(one, other) for one, other in zip(weights, model.parameters()))
     assert model.training
+
+
+def step(memory_format):
+    """A network after a step's backward pass, what it made of the images, how they lay."""
+    torch.manual_seed(0)
+    config = {**model_config(), 'backbone': timm('test_resnet'), 'memory_format': memory_format}
+    model, given = MODELS.build(config).eval(), []  # few images' own statistics magnify rounding
+    model.backbone.register_forward_pre_hook(lambda _, inputs: given.extend(inputs))
+    images = torch.rand(4, 3, 64, 64)
+    logits = model(images)
+    logits.square().sum().backward()
+    return model, logits, given[0]
+
+
+def test_another_memory_format_changes_the_speed_alone():
+    plain, expected, _ = step('contiguous_format')
+    model, logits, given = step('channels_last')
+    assert given.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
+    for (name, ours), theirs in zip(model.named_parameters(), plain.parameters()):
+        assert ours.is_contiguous(), name  # and so are moments and what is saved
+        if ours.grad is not None:
+            assert ours.grad.is_contiguous(), name
+            assert (ours.grad - theirs.grad).norm() <= 1e-3 * theirs.grad.norm(), name
+
+    dataloader = Runner.build_dataloader(loader(size=64))
+    pushed, wanted = (push_prototypes(one, dataloader) for one in (model, plain))
+    assert torch.equal(pushed.image, wanted.image)
+    assert torch.equal(pushed.location, wanted.location)
+    torch.testing.assert_close(pushed.vector, wanted.vector)
+
+
+def test_an_unknown_memory_format_is_refused():
+    with pytest.raises(InputError, match=r"model\.memory_format='nhwc' is unknown: choose one of"):
+        MODELS.build({**model_config(), 'memory_format': 'nhwc'})
