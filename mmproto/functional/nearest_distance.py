@@ -8,14 +8,16 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 
-# Pairs of an image that are compared at once, which stay in a processor's cache.
-PAIRS = 2**17
-# Numbers of an image's patches that are compared exactly at once.
+# Pairs that are compared at once: they stay in a CPU's cache, or keep another device busy.
+PAIRS = 2**19
+PAIRS_ELSEWHERE = 2**24
+# Numbers of an image's nearest patches that are compared exactly at once.
 NUMBERS = 2**15
 
 
@@ -35,15 +37,34 @@ def nearest_distance(
         Distances (N, P), exact, with the gradient of ``distance_of``; and the numbers of the
         patches (N, P).
     """
-    count = patches.shape[1]
-    # How many blocks there are must not depend on the image where a graph is to take any size.
-    step = len(prototypes) if isinstance(count, torch.SymInt) else max(1, PAIRS // count)
-    with torch.no_grad():
-        blocks = prototypes.split(step)
-        # argmin promises the first of equals
-        nearest = [pairwise_distance(patches, some).argmin(dim=1) for some in blocks]
-    numbers = torch.cat(nearest, dim=1)
+    numbers = nearest_numbers(pairwise_distance, patches, prototypes)
     return distance_at(distance_of, patches, numbers, prototypes), numbers
+
+
+@torch.no_grad()
+def nearest_numbers(pairwise_distance: Distance, patches: Tensor, prototypes: Tensor) -> Tensor:
+    """Return the number of each image's nearest patch to every prototype (N, P).
+
+    Args:
+        pairwise_distance: See :func:`nearest_distance`.
+        patches: Patches (N, L, K).
+        prototypes: Prototypes (P, K).
+    """
+    images, count = patches.shape[:2]
+    if isinstance(images * count, torch.SymInt):
+        # How many blocks there are must not depend on the images where a graph is to take any.
+        return pairwise_distance(patches, prototypes).argmin(dim=1)
+    pairs = PAIRS if patches.device.type == 'cpu' else PAIRS_ELSEWHERE
+    columns = max(1, pairs // count)
+    rows = max(1, pairs // (count * min(columns, len(prototypes))))
+    # Filled in place: small results put by between large blocks would keep their memory from use.
+    numbers = torch.empty((images, len(prototypes)), dtype=torch.long, device=patches.device)
+    for some_numbers, some in zip(numbers.split(rows), patches.split(rows)):
+        some = some.contiguous()
+        for block, vectors in zip(some_numbers.split(columns, dim=1), prototypes.split(columns)):
+            # argmin promises the first of equals
+            block.copy_(pairwise_distance(some, vectors).argmin(dim=1))
+    return numbers
 
 
 def distance_at(
@@ -59,14 +80,15 @@ def distance_at(
         numbers: Number of a patch for each image and prototype (N, P).
         prototypes: Prototypes (P, K).
     """
+    rows = patches.flatten(0, 1)
+    first = patches.shape[1] * torch.arange(patches.shape[0], device=patches.device)
 
-    def compare(patches: Tensor, places: Tensor, some: Tensor) -> Tensor:
-        # Not take_along_dim: an exported graph would take the number of images for a constant.
-        chosen = patches.gather(1, places[..., None].expand(-1, -1, patches.shape[-1]))
-        return distance_of(chosen, some)
+    def compare(rows: Tensor, places: Tensor, some: Tensor) -> Tensor:
+        # Not gather, whose gradient goes number by number, and on a GPU in no certain order.
+        return distance_of(F.embedding(places, rows), some)
 
     again = partial(checkpoint, compare, use_reentrant=False, preserve_rng_state=False)
     compared = again if torch.is_grad_enabled() else compare
     step = max(1, NUMBERS // prototypes.shape[1])
-    blocks = zip(numbers.split(step, dim=1), prototypes.split(step))
-    return torch.cat([compared(patches, *block) for block in blocks], dim=1)
+    blocks = zip((numbers + first[:, None]).split(step, dim=1), prototypes.split(step))
+    return torch.cat([compared(rows, *block) for block in blocks], dim=1)

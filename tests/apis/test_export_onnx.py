@@ -64,7 +64,11 @@ def clearly_nearest(maps):
 @pytest.mark.parametrize(
     ('name', 'sizes', 'settings'),
     [
-        ('test_resnet', [(64, 96), (128, 65), (97, 160)], dict(prototype_size=(1, 2), memory_format='channels_last')),
+        (
+            'test_resnet',
+            [(64, 96), (128, 65), (97, 160)],
+            dict(prototype_size=(1, 2), memory_format='channels_last'),
+        ),
         pytest.param(
             'vgg11',
             [(64, 64), (100, 70), (48, 128)],
