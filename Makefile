@@ -23,7 +23,7 @@ test: .venv/installed
 	$(BIN)/python -m pytest
 
 test-short: .venv/installed
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' --durations 60
 
 # Beside .venv, which a fresh install makes of the newest, what MMPretrain 1.2.0 does not fit.
 NEWEST := $(CURDIR)/.venv/newest
