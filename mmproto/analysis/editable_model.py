@@ -60,7 +60,7 @@ def editable_model(
     return EditableModel(
         fingerprint=fingerprint(head),
         labels=test.labels,
-        weight=head.last_layer.weight.detach().cpu().numpy(),
+        weight=head.last_layer_weight.cpu().numpy(),
         scores=test.scores,
         pushed=bool(head.prototypes_are_patches),
         has_boxes=len(push_set) > 0 and has_boxes(push_set),

@@ -121,7 +121,7 @@ def prototype_statistics(
         own: The training patches of the prototypes, by the prototypes of which they are known.
     """
     prototype_class = head.prototype_class.cpu().numpy()
-    weight = head.last_layer.weight.detach().cpu().numpy()
+    weight = head.last_layer_weight.cpu().numpy()
     strongest = strongest_classes(weight, prototype_class)
     explained = np.where(prototype_class >= 0, prototype_class, strongest)
     own_weight = np.take_along_axis(weight, explained[None], axis=0)[0]

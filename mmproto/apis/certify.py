@@ -18,7 +18,7 @@ from mmproto.errors import InputError
 from mmproto.models.heads import ASSUMPTIONS, MoveEffect
 
 PROTOTYPES = 'head.prototype_vectors'
-LAST_LAYER = 'head.last_layer.weight'
+LAST_LAYER = 'head.last_layer.'
 # What the move itself changes: the prototypes, and where they are noted to come from.
 MOVED = {
     PROTOTYPES,
@@ -95,6 +95,7 @@ def certify_checkpoints(cfg: Config, before: str, after: str) -> Certification:
     editor = CheckpointEditor(cfg, before)
     model, runner = editor.model, editor.runner
     check_one_class(model, 'a certificate')
+    model.head.last_layer.check_whole('a certificate')
     other_last_layer = _check_same_network(model.state_dict(), moved, before, after)
     watcher = MoveWatcher(model.head, moved[PROTOTYPES], with_radius=True)
     moves = watcher.moved.moves
@@ -136,10 +137,12 @@ def _check_same_network(
             f'{one} has {counts[0]} prototypes and {other} has {counts[1]}: give two checkpoints '
             'with the same ones, such as one and what tools/push.py makes of it'
         )
+
+    def same(name: str) -> bool:
+        return torch.equal(before[name].cpu(), after[name])
+
     differing = [
-        name
-        for name, values in before.items()
-        if name not in {*MOVED, LAST_LAYER} and not torch.equal(values.cpu(), after[name])
+        name for name in before if not (name in MOVED or name.startswith(LAST_LAYER) or same(name))
     ]
     if differing:
         parts = sorted({name.split('.')[0] for name in differing})
@@ -147,4 +150,4 @@ def _check_same_network(
             f'{one} and {other} differ in more than their prototypes ({", ".join(parts)}; '
             f'{differing[0]} to begin with): give a checkpoint and what tools/push.py makes of it'
         )
-    return not torch.equal(before[LAST_LAYER].cpu(), after[LAST_LAYER])
+    return not all(same(name) for name in before if name.startswith(LAST_LAYER))

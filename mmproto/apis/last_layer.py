@@ -81,6 +81,7 @@ def fit_along_path(
     """
     check_one_class(editor.model, 'a path of last layers')
     head = editor.model.head
+    head.last_layer.check_whole('a path of last layers')
     with score_images(editor.model, editor.push_dataloader, solver.scores_dir) as scored:
         with _held_out(editor, solver, scored) as (fitted, other, origin):
             path = walk_path(solver, head, (scored, fitted), other, origin)

@@ -15,7 +15,6 @@ from mmproto.errors import InputError
 from mmproto.functional import (
     all_but,
     emptied_classes,
-    is_used,
     keep_last_of_class,
     merge_duplicates,
     speaks_for_its_class,
@@ -31,13 +30,14 @@ class Selection:
         keep: Bool (P,), True for the prototypes to keep.
         merit: By what the best of a class is told (P,), see :func:`keep_last_of_class`.
         same_logits: Whether the logits are the same without the others.
-        weight: The last layer (C, P), in which those that stay may stand for others.
+        weight: Another last layer (C, P), in which those that stay stand for others; None for the
+            one that there is.
     """
 
     keep: Tensor
     merit: Tensor
     same_logits: bool
-    weight: Tensor
+    weight: Tensor | None = None
 
 
 Rule = Callable[[CheckpointEditor], Selection]
@@ -105,10 +105,12 @@ def prune_checkpoint(
         solve: Whether to solve the last layer's problem again, where the rule changes logits.
 
     Raises:
-        InputError: If no prototype would be left, the rule cannot be applied to this model, or the
-            data have other classes.
+        InputError: If no prototype would be left, the rule cannot be applied to this model, the
+            data have other classes, or the last layer is too large to be solved.
     """
     head = editor.model.head
+    if solve:
+        head.last_layer.check_whole('solving the last layer, which --keep-last-layer leaves out,')
     before = editor.validate()
     selection = rule(editor)
     keep, classes = selection.keep, head.prototype_class
@@ -118,7 +120,8 @@ def prune_checkpoint(
         raise InputError('not one prototype would be left: keep some, or lower the threshold')
     spared = (keep & ~selection.keep).nonzero().flatten()
     count, emptied = len(keep), emptied_classes(keep, classes)
-    head.set_last_layer(selection.weight)
+    if selection.weight is not None:
+        head.set_last_layer(selection.weight)
     head.prune(keep)
     changed = not (selection.same_logits or bool(keep.all()))
     solved = editor.solve_last_layer() if solve and changed else None
@@ -159,22 +162,21 @@ def by_neighbours(editor: CheckpointEditor, k: int = 6, threshold: int = 3) -> S
         keep=speaks_for_its_class(classes, head.prototype_class, threshold),
         merit=(classes == head.prototype_class[:, None]).sum(dim=1),
         same_logits=False,
-        weight=head.last_layer.weight.detach(),
     )
 
 
 def by_weight(editor: CheckpointEditor) -> Selection:
     """Drop the prototypes that count for no class: all of their connections are zero."""
     head = editor.model.head
-    weight = head.last_layer.weight.detach()
-    return Selection(is_used(weight), weight_to_own_class(head), same_logits=True, weight=weight)
+    used = head.last_layer.is_used(head.prototype_class)
+    return Selection(used, weight_to_own_class(head), same_logits=True)
 
 
 def by_duplicates(editor: CheckpointEditor) -> Selection:
     """Let one of the prototypes of a class that are the same patch stand for all of them."""
     head = editor.model.head
     keep, weight = merge_duplicates(
-        head.prototype_vectors.detach(), head.prototype_class, head.last_layer.weight.detach()
+        head.prototype_vectors.detach(), head.prototype_class, head.last_layer_weight
     )
     return Selection(keep, weight_to_own_class(head), same_logits=True, weight=weight)
 
@@ -190,11 +192,9 @@ def by_number(editor: CheckpointEditor, prototypes: Collection[int]) -> Selectio
         keep=all_but(prototypes, len(head.prototype_class)).to(head.prototype_class.device),
         merit=weight_to_own_class(head),
         same_logits=False,
-        weight=head.last_layer.weight.detach(),
     )
 
 
 def weight_to_own_class(head: ProtoPNetHead) -> Tensor:
     """Weight of each prototype in the logit of its class (P,); of the first where it has none."""
-    own = head.prototype_class.clamp(min=0)
-    return head.last_layer.weight.detach().gather(0, own[None])[0]
+    return head.last_layer.to_own_class(head.prototype_class).detach()

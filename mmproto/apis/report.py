@@ -50,6 +50,7 @@ def analyse(
     """
     model, datasets = inferencer.model, data_sets(inferencer)
     check_one_class(model, 'a report')
+    model.head.last_layer.check_whole('a report')
     _check_test_set(inferencer.reader, datasets['test'], model.head.num_classes)
     analysis = analyse_model(model, datasets['train'], datasets['test'], batch_size)
     correct, mistakes = example_images(analysis.test, EXPLAINED)

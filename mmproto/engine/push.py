@@ -45,7 +45,8 @@ def watched_push(
 
     One pass over the validation set, before the prototypes move, and after the search has given all
     processes the same buffers, gives the metrics before the
-    push and, if an image has one class, its :class:`PushCertificate`.
+    push and, if an image has one class and the last layer can be looked at whole, its
+    :class:`PushCertificate`.
 
     Args:
         runner: The runner of the model and of its validation set, if it has one.
@@ -59,7 +60,11 @@ def watched_push(
     model = unwrap_model(runner.model)
     model.eval()
     nearest = search(model, dataloader)
-    certificates = runner.val_loop is not None and model.head.predicts_one_class
+    certificates = (
+        runner.val_loop is not None
+        and model.head.predicts_one_class
+        and model.head.last_layer.can_be_whole
+    )
     watcher = MoveWatcher(model.head, nearest.vector) if certificates else None
     before, certificate = validate(runner, watcher), None
     if watcher is not None:

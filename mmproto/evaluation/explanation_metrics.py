@@ -73,13 +73,14 @@ class ExplanationMetrics(BaseMetric):
             dataset: The data set whose images will come.
 
         Raises:
-            InputError: If the classifier has no prototypes.
+            InputError: If the classifier has no prototypes, or too many connections.
         """
         if not isinstance(model.head, ProtoPNetHead):
             raise InputError(
                 f'ExplanationMetrics needs prototypes, and model.head is a '
                 f'{type(model.head).__name__}: take it out of the evaluator'
             )
+        model.head.last_layer.check_whole('ExplanationMetrics')
         broadcast_buffers(model)
         self.network, self.dataset = NetworkProbe(model), dataset
         self.known = annotations(dataset)

@@ -1,8 +1,9 @@
 """The network as an evaluator asks it: of changed images, and which way a score falls."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from threading import Lock
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,7 +42,9 @@ class NetworkProbe:
             _first(self.model.head.outputs(self.model.extract_feat(batch)), count)
             for batch, count in _full_batches(inputs)
         ]
-        rows = {name: torch.cat([getattr(one, name) for one in parts]) for name in PER_IMAGE}
+        rows: dict[str, Any] = {
+            name: torch.cat([getattr(one, name) for one in parts]) for name in PER_IMAGE
+        }
         return replace(parts[0], **rows)
 
     @torch.no_grad()
@@ -88,5 +91,5 @@ def _full_batches(inputs: Tensor) -> Iterator[tuple[Tensor, int]]:
 
 
 def _first(outputs: HeadOutputs, count: int) -> HeadOutputs:
-    rows = {one.name: getattr(outputs, one.name)[:count] for one in fields(outputs)}
-    return replace(outputs, **{name: rows[name] for name in PER_IMAGE})
+    rows: dict[str, Any] = {name: getattr(outputs, name)[:count] for name in PER_IMAGE}
+    return replace(outputs, **rows)

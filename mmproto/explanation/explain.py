@@ -76,12 +76,13 @@ def _all_matches(
     model: ProtoPNet, image: Tensor, outputs: HeadOutputs, label: int, attribution: str
 ) -> Iterator[PrototypeMatch]:
     names = model.head.prototype_names
+    weight = outputs.class_weight(label)
     numbers = list(range(len(names)))
     for first in range(0, len(numbers), CHUNK):
         some = numbers[first : first + CHUNK]
         places = _places(model, image, outputs, some, attribution)
         for prototype in some:
-            yield _match(outputs, names, prototype, label, places[prototype])
+            yield _match(outputs, names, prototype, weight, places[prototype])
 
 
 def own_prototypes(outputs: HeadOutputs, label: int) -> list[int]:
@@ -92,7 +93,7 @@ def own_prototypes(outputs: HeadOutputs, label: int) -> list[int]:
     own = (outputs.prototype_class == label).nonzero().flatten()
     if len(own):
         return own.tolist()
-    points = outputs.scores[0] * outputs.last_layer_weight[label]
+    points = outputs.scores[0] * outputs.class_weight(label)
     return points.argsort(descending=True, stable=True)[:MOST_SIMILAR].tolist()
 
 
@@ -113,10 +114,11 @@ def _explain_one(
     names = model.head.prototype_names
 
     def matches(some: list[int], label: int) -> list[PrototypeMatch]:
-        return [_match(outputs, names, one, label, places[one]) for one in some]
+        weight = outputs.class_weight(label)
+        return [_match(outputs, names, one, weight, places[one]) for one in some]
 
     def explanation_of(label: int, own: list[int]) -> ClassExplanation:
-        points = outputs.scores[0].cpu().double() * outputs.last_layer_weight[label].cpu().double()
+        points = outputs.scores[0].cpu().double() * outputs.class_weight(label).cpu().double()
         points[own] = 0
         return ClassExplanation(
             label=label,
@@ -139,15 +141,15 @@ def _explain_one(
 
 
 def _match(
-    outputs: HeadOutputs, names: Sequence[str], prototype: int, label: int, place: dict
+    outputs: HeadOutputs, names: Sequence[str], prototype: int, weight: Tensor, place: dict
 ) -> PrototypeMatch:
-    """Return the match of a prototype found at a place, weighted for a class."""
+    """Return the match of a prototype found at a place, weighted for a class: weights (P,)."""
     return PrototypeMatch(
         prototype=prototype,
         name=names[prototype],
         prototype_class=int(outputs.prototype_class[prototype]),
         score=float(outputs.scores[0, prototype]),
-        weight=float(outputs.last_layer_weight[label, prototype]),
+        weight=float(weight[prototype]),
         **place,
     )
 

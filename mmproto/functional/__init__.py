@@ -1,6 +1,7 @@
 """The paper's equations as pure functions of torch; nothing here knows MMEngine or MMPretrain."""
 
 from mmproto.functional.binary_score_loss import BinaryScoreLoss
+from mmproto.functional.block_sparse_weight import BlockSparseWeight
 from mmproto.functional.box import Box, cells_box
 from mmproto.functional.certificate import (
     certified_radius,
@@ -62,6 +63,7 @@ from mmproto.functional.typical_points import typical_points
 __all__ = [
     'EPSILON',
     'BinaryScoreLoss',
+    'BlockSparseWeight',
     'Box',
     'ConnectionPenalty',
     'LastLayerSolution',

@@ -6,6 +6,7 @@ from mmproto.models.classifiers import (
     unwrap_model,
 )
 from mmproto.models.heads import MultiLabelProtoPNetHead, ProtoPNetHead
+from mmproto.models.last_layers import BlockSparseLastLayer, DenseLastLayer, LastLayer
 from mmproto.models.losses import LossTerm, ProtoPNetLoss
 from mmproto.models.necks import ProtoPNetAddOn
 from mmproto.models.outputs import HeadOutputs
@@ -19,10 +20,13 @@ from mmproto.models.similarities import (
 )
 
 __all__ = [
+    'BlockSparseLastLayer',
     'CosineSimilarity',
+    'DenseLastLayer',
     'EuclideanSimilarity',
     'FittedClassifier',
     'HeadOutputs',
+    'LastLayer',
     'LinearClassifier',
     'LinearSimilarity',
     'LogSimilarity',

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from mmproto.models.last_layers import LastLayer
+
 
 @dataclass(frozen=True)
 class HeadOutputs:
@@ -17,7 +19,7 @@ class HeadOutputs:
         logits: Logits (N, num_classes).
         prototypes: The prototypes (P, D, h, w).
         prototype_class: Class of each prototype (P,), -1 for none.
-        last_layer_weight: Weight of each score in each logit (num_classes, P).
+        last_layer: What sums the scores to the logits.
     """
 
     feature_map: Tensor
@@ -27,4 +29,17 @@ class HeadOutputs:
     logits: Tensor
     prototypes: Tensor
     prototype_class: Tensor
-    last_layer_weight: Tensor
+    last_layer: LastLayer
+
+    @property
+    def last_layer_weight(self) -> Tensor:
+        """Weight of each score in each logit (num_classes, P).
+
+        Raises:
+            InputError: If these are too many, as of thousands of classes.
+        """
+        return self.last_layer.whole(self.prototype_class)
+
+    def class_weight(self, label: int) -> Tensor:
+        """Weight of each score in the logit of a class (P,)."""
+        return self.last_layer.of_class(label, self.prototype_class)

@@ -22,16 +22,23 @@ ROOT = Path(__file__).parents[2]
 SWIN = dict(img_size=64, window_size=2, embed_dim=24, depths=(1, 1, 1, 1))
 
 
+# Of a block-sparse last layer: two connections to other classes.
+LISTED = torch.tensor([[1.0, 2, 0, 0.5, 0, 0], [0, 0, 1, 1, 0, 0], [0, -1, 0, 0, 1, 3]])
+
+
 def build(
     model_name,
     prototype_size=1,
     preprocessor=None,
     similarity='log',
     memory_format='contiguous_format',
+    last_layer='dense',
     **settings,
 ):
     torch.manual_seed(0)
-    config = model_config(prototype_size=prototype_size, similarity=similarity)
+    config = model_config(
+        prototype_size=prototype_size, similarity=similarity, last_layer=last_layer
+    )
     config['memory_format'] = memory_format
     config['data_preprocessor'].update(preprocessor or {})
     config['backbone'] = dict(
@@ -40,7 +47,10 @@ def build(
         features_only=True,
         **{'out_indices': (-1,), **settings},
     )
-    return MODELS.build(config).eval()
+    model = MODELS.build(config).eval()
+    if last_layer != 'dense':
+        model.head.set_last_layer(LISTED)
+    return model
 
 
 def run(file, images):
@@ -78,7 +88,7 @@ def clearly_nearest(maps):
         pytest.param(
             'test_convnext',
             [(64, 64), (96, 70), (64, 160)],
-            dict(similarity='linear'),
+            dict(similarity='linear', last_layer='block_sparse'),
             marks=pytest.mark.slow,
         ),
         pytest.param(

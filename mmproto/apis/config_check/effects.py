@@ -21,8 +21,8 @@ def check_runner(cfg: Mapping) -> Iterator[Finding]:
         known = [one for one, kind in RUNNERS.module_dict.items() if issubclass(kind, Runner)]
         yield Finding(
             'runner_type',
-            f'runner_type={name!r} does not train a ProtoPNet: leave it out, or name a subclass '
-            f"of MMEngine's Runner; {did_you_mean(name, known)}",
+            f'runner_type={name!r} does not train a ProtoPNet: stages and pushes stand on '
+            f"MMEngine's Runner; leave it out, or name a subclass; {did_you_mean(name, known)}",
         )
     if cfg.get('strategy') is not None:
         yield Finding(

@@ -47,7 +47,7 @@ class SolverHook(Hook):
             model.eval()
             runner.logger.info(f'Solver {stage!r} starts.')
             figures = wrapper.solvers[stage](model, PrototypePushHook.of(runner).dataloader)
-            if not is_finite(dict(model.head.last_layer.named_parameters())):
+            if not is_finite(model.head.last_layer.state_dict()):
                 raise InputError(
                     f'optim_wrapper.stages.{stage}.solver gives weights that are not '
                     'finite: change its settings, or leave it out of optim_wrapper.schedule'

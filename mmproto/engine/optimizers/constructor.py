@@ -12,9 +12,10 @@ from mmpretrain.registry import (
 from mmproto.engine.optimizers.param_groups import stage_param_groups, trainable_groups
 from mmproto.engine.optimizers.staged_optim_wrapper import Solver, StagedOptimWrapper
 from mmproto.engine.schedule import build_schedule
+from mmproto.engine.solvers import SparseLastLayer
 from mmproto.engine.stage import Stage, build_stages
 from mmproto.errors import InputError
-from mmproto.models import ProtoPNet, unwrap_model
+from mmproto.models import ProtoPNet, ProtoPNetHead, unwrap_model
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -94,7 +95,7 @@ class ProtoPNetOptimWrapperConstructor:
             if stage.solver is None:
                 wrappers[name] = self._build_wrapper(name, stage, model)
             else:
-                solvers[name] = self._build_solver(name, stage.solver)
+                solvers[name] = self._build_solver(name, stage.solver, model.head)
         return StagedOptimWrapper(schedule, self.stages, trainable_groups(model), wrappers, solvers)
 
     def _build_wrapper(self, name: str, stage: Stage, model: ProtoPNet) -> OptimWrapper:
@@ -107,11 +108,14 @@ class ProtoPNetOptimWrapperConstructor:
         return OPTIM_WRAPPERS.build(dict(optimizer=optimizer, **copy.deepcopy(self.wrapper)))
 
     @staticmethod
-    def _build_solver(name: str, solver: Mapping) -> Solver:
-        kind = solver.get('type')
+    def _build_solver(name: str, cfg: Mapping, head: ProtoPNetHead) -> Solver:
+        kind = cfg.get('type')
         if isinstance(kind, str) and TASK_UTILS.get(kind) is None:
             raise InputError(
                 f'optim_wrapper.stages.{name}.solver.type={kind!r} is not registered in '
                 "MMPretrain's TASK_UTILS: name its module in custom_imports"
             )
-        return TASK_UTILS.build(solver)
+        solver = TASK_UTILS.build(cfg)
+        if isinstance(solver, SparseLastLayer):
+            head.last_layer.check_whole(f'optim_wrapper.stages.{name}.solver')
+        return solver

@@ -83,6 +83,7 @@ class SparseLastLayer:
             What :meth:`solve` gives.
         """
         head = model.head
+        head.last_layer.check_whole('SparseLastLayer')
         with score_images(model, dataloader, self.scores_dir) as scored:
             return self.solve(head, self.loss(head, scored), self.penalty(head))
 
@@ -134,9 +135,11 @@ class SparseLastLayer:
                 logger='current',
                 level=logging.WARNING,
             )
-        head.set_last_layer(solution.weight, loss.bias(solution.weight))
-        for parameter in head.last_layer.parameters():
-            broadcast(parameter.data)
+        weight, bias = solution.weight, loss.bias(solution.weight)
+        broadcast(weight)
+        if bias is not None:
+            broadcast(bias)
+        head.set_last_layer(weight, bias)
         return dict(
             objective=solution.objective,
             residual=solution.residual,

@@ -33,7 +33,7 @@ class ExplanationSize(Measure):
     def begin(self, model: ProtoPNet, dataset: Any) -> None:
         """Look at the prototypes and the last layer, which are the same for all images."""
         head = model.head
-        self.weight = head.last_layer.weight.detach().cpu().numpy()
+        self.weight = head.last_layer_weight.cpu().numpy()
         self.vectors = head.prototype_vectors.detach().flatten(1).cpu().numpy()
 
     def look(self, images: Sequence[ExplainedImage], network: NetworkProbe) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ class PartInterventions(Measure):
     def look(self, images: Sequence[ExplainedImage], network: NetworkProbe) -> list[dict[str, Any]]:
         """Keep of each image what shows of its parts, and what each change costs."""
         head = network.model.head
-        weight = head.last_layer.weight.detach().cpu().numpy()
+        weight = head.last_layer_weight.cpu().numpy()
         every: list[Any] = [image.changed for image in images]
         changes = [
             picture

@@ -37,7 +37,7 @@ class PartSets(Measure):
         """Find what tells the classes apart."""
         self.head = model.head
         self.prototype_class = model.head.prototype_class.cpu().numpy()
-        self.weight = model.head.last_layer.weight.detach().cpu().numpy()
+        self.weight = model.head.last_layer_weight.cpu().numpy()
         self.variants = class_variants(dataset)
         labels = range(len(self.variants))
         self.sufficient = [sufficient_sets(self.variants, label) for label in labels]

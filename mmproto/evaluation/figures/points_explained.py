@@ -26,7 +26,7 @@ class PointsExplained(Measure):
         scores = torch.from_numpy(np.stack([image.scores for image in images]))
         points, fraction = own_class_points(
             scores.double(),
-            head.last_layer.weight.detach().cpu().double(),
+            head.last_layer_weight.cpu().double(),
             head.prototype_class.cpu(),
         )
         return [

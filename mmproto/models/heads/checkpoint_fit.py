@@ -13,8 +13,7 @@ from mmproto.models.heads.decisions import no_decisions
 if TYPE_CHECKING:
     from mmproto.models.heads.protopnet_head import ProtoPNetHead
 
-# What a checkpoint with a head of ours has at least.
-NEEDED = {'prototype_vectors', 'last_layer.weight'}
+LAST_LAYER = 'last_layer.'
 
 
 def fit_to_checkpoint(head: 'ProtoPNetHead', state: dict[str, Tensor], prefix: str) -> None:
@@ -33,7 +32,7 @@ def fit_to_checkpoint(head: 'ProtoPNetHead', state: dict[str, Tensor], prefix: s
     """
     saved = _entries(state, prefix)
     own = head.state_dict()
-    if not saved.keys() >= NEEDED:
+    if not _is_ours(saved):
         return  # no head of ours, or one of another kind
     _check_kinds(own, saved)
     state.update({prefix + name: value for name, value in saved.items()})
@@ -51,8 +50,8 @@ def fit_to_checkpoint(head: 'ProtoPNetHead', state: dict[str, Tensor], prefix: s
     for name in saved:
         del state[prefix + name]
     _warn(
-        f"The checkpoint's head has {_described(saved)}, model.head {_described(own)}: none of "
-        'it is loaded, the head starts fresh.'
+        f"The checkpoint's head has {_described(head, saved)}, model.head {_described(head, own)}: "
+        'none of it is loaded, the head starts fresh.'
     )
 
 
@@ -71,13 +70,12 @@ def _check_kinds(own: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
 def check_resumable(head: 'ProtoPNetHead', state: dict[str, Tensor], prefix: str) -> None:
     """Raise an InputError for a checkpoint from which training cannot go on with this head."""
     saved = _entries(state, prefix)
-    _check_kinds(head.state_dict(), saved)
-    if not saved.keys() >= NEEDED or not (
-        _fits(head, saved) or _differs_in_count_alone(head, saved)
-    ):
-        had = _described(saved) if saved.keys() >= NEEDED else 'no head of a ProtoPNet'
+    own = head.state_dict()
+    _check_kinds(own, saved)
+    if not _is_ours(saved) or not (_fits(head, saved) or _differs_in_count_alone(head, saved)):
+        had = _described(head, saved) if _is_ours(saved) else 'no head of a ProtoPNet'
         raise InputError(
-            f'resume: the checkpoint has {had}, model.head {_described(head.state_dict())}; go '
+            f'resume: the checkpoint has {had}, model.head {_described(head, own)}; go '
             'on with the config and the data that it was trained with, or set load_from to it to '
             'start anew'
         )
@@ -86,9 +84,23 @@ def check_resumable(head: 'ProtoPNetHead', state: dict[str, Tensor], prefix: str
 def _entries(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the head of a checkpoint; one from before there were decisions has none of them."""
     saved = {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
-    if not saved.keys() >= NEEDED or saved['prototype_vectors'].ndim == 0:
+    if not _is_ours(saved) or saved['prototype_vectors'].ndim == 0:
         return saved
     return no_decisions(len(saved['prototype_vectors'])) | saved
+
+
+def _is_ours(saved: dict[str, Tensor]) -> bool:
+    """Whether it has what every head of ours has at least."""
+    return 'prototype_vectors' in saved and bool(_last_layer(saved))
+
+
+def _last_layer(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the entries of the last layer of a head."""
+    return {
+        name.removeprefix(LAST_LAYER): value
+        for name, value in state.items()
+        if name.startswith(LAST_LAYER)
+    }
 
 
 def _fits(head: 'ProtoPNetHead', saved: dict[str, Tensor]) -> bool:
@@ -104,9 +116,10 @@ def _shapes_fit(head: 'ProtoPNetHead', saved: dict[str, Tensor], count: int) -> 
     Forbidden patches there may be as many as were saved.
     """
     own, forbidden = head.state_dict(), len(saved['forbidden_patch'])
-    return all(
+    return head.last_layer.fits(_last_layer(saved), count) and all(
         tuple(saved[name].shape) == _shape_for(name, own[name].shape, count, forbidden)
         for name in own.keys() & saved.keys()
+        if not name.startswith(LAST_LAYER)
     )
 
 
@@ -122,16 +135,15 @@ def _warn(message: str) -> None:
     print_log(message, logger='current', level=logging.WARNING)
 
 
-def _described(state: dict[str, Tensor]) -> str:
+def _described(head: 'ProtoPNetHead', state: dict[str, Tensor]) -> str:
     prototypes, *size = state['prototype_vectors'].shape
-    classes = len(state['last_layer.weight'])
-    return f'{classes} classes, {prototypes} prototypes of {" x ".join(map(str, size))}'
+    classes = head.last_layer.saved_classes(_last_layer(state))
+    known = 'another kind of last layer' if classes is None else f'{classes} classes'
+    return f'{known}, {prototypes} prototypes of {" x ".join(map(str, size))}'
 
 
 def _shape_for(name: str, shape: torch.Size, count: int, forbidden: int) -> tuple[int, ...]:
     """Return the shape of a head's entry with those numbers of prototypes, forbidden patches."""
-    if name == 'last_layer.weight':
-        return shape[0], count
     if name.startswith('forbidden_'):
         return forbidden, *shape[1:]
     return (count, *shape[1:]) if name.startswith('prototype_') else tuple(shape)

@@ -10,7 +10,7 @@ def fingerprint(head: ProtoPNetHead) -> str:
     head it is about.
     """
     digest = hashlib.sha256()
-    for tensor in (head.prototype_vectors, head.prototype_class, head.last_layer.weight):
+    for tensor in (head.prototype_vectors, head.prototype_class, *head.last_layer.kept()):
         digest.update(str(tuple(tensor.shape)).encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

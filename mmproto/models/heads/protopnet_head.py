@@ -13,13 +13,13 @@ from mmproto.functional import (
     NearestImages,
     NearestPatch,
     NearestPatches,
-    own_class_points,
     true_fp32,
 )
 from mmproto.models.heads.checkpoint_fit import fit_to_checkpoint
 from mmproto.models.heads.decisions import no_decisions
 from mmproto.models.heads.prototype_count import prototype_classes
 from mmproto.models.heads.prototype_names import decode_names, encode_name
+from mmproto.models.last_layers import build_last_layer
 from mmproto.models.losses import build_loss
 from mmproto.models.outputs import HeadOutputs
 from mmproto.models.similarities import Similarity, build_similarity
@@ -69,6 +69,8 @@ class ProtoPNetHead(ClsHead):
         prototype_size: Height and width (h, w) of a prototype, or one number for both.
         similarity: Config of a :class:`Similarity`, or 'log', 'linear' or 'cosine' for short.
         other_class_weight: First weight from a prototype to the classes that are not its own.
+        last_layer: 'dense', a weight for every prototype and class; 'block_sparse' for thousands of
+            classes, see :class:`BlockSparseLastLayer`; or the config of a :class:`LastLayer`.
         box: What the box of a prototype is around, wherever one is shown: 'peak', the region
             of the 5 % most similar pixels that holds the cell that scored; or 'percentile', all of
             these pixels, as in the paper.
@@ -78,8 +80,8 @@ class ProtoPNetHead(ClsHead):
         init_cfg: As for every module of MMEngine.
 
     Raises:
-        InputError: If the number of prototypes does not fit the classes, or ``similarity`` is
-            none, ``box`` is unknown, or ``loss`` is no :class:`ProtoPNetLoss`.
+        InputError: If the number of prototypes does not fit the classes, or ``similarity`` or
+            ``last_layer`` is none, ``box`` is unknown, or ``loss`` is no :class:`ProtoPNetLoss`.
     """
 
     predicts_one_class: ClassVar[bool] = True
@@ -103,6 +105,7 @@ class ProtoPNetHead(ClsHead):
         prototype_size: int | tuple[int, int] = 1,
         similarity: str | dict | Similarity = 'log',
         other_class_weight: float = -0.5,
+        last_layer: str | dict = 'dense',
         box: str = 'peak',
         loss: dict | nn.Module | None = None,
         topk: int | tuple[int, ...] = (1,),
@@ -121,11 +124,9 @@ class ProtoPNetHead(ClsHead):
         self.similarity = build_similarity(similarity)
         self.prototype_vectors = nn.Parameter(torch.rand(count, in_channels, *size))
         self.constrain()
-        self.last_layer = nn.Linear(count, num_classes, bias=False)
-        if prototypes_per_class is not None:
-            own = torch.arange(num_classes)[:, None] == prototype_class
-            self.set_last_layer(torch.where(own, 1.0, other_class_weight))
-
+        self.last_layer = build_last_layer(
+            last_layer, prototype_class, num_classes, other_class_weight
+        )
         self.register_buffer('prototype_class', prototype_class)
         self.register_buffer('prototype_image', torch.full((count,), -1))
         self.register_buffer('prototype_location', torch.full((count, 2), -1))
@@ -217,7 +218,7 @@ class ProtoPNetHead(ClsHead):
             logits=self.logits(scores),
             prototypes=prototypes,
             prototype_class=self.prototype_class,
-            last_layer_weight=self.last_layer.weight,
+            last_layer=self.last_layer,
         )
 
     def similarity_maps(self, feats: Sequence[Tensor]) -> Tensor:
@@ -248,7 +249,7 @@ class ProtoPNetHead(ClsHead):
     def logits(self, scores: Tensor) -> Tensor:
         """Sum the points: scores (N, P) to logits (N, num_classes)."""
         with true_fp32(scores.device.type):
-            return self.last_layer(scores)
+            return self.last_layer(scores, self.prototype_class)
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
         """Logits (N, num_classes) of the neck's last feature map (N, D, H, W)."""
@@ -265,8 +266,8 @@ class ProtoPNetHead(ClsHead):
         """
         outputs = self.outputs(feats)
         with true_fp32(outputs.scores.device.type):
-            points, fraction = own_class_points(
-                outputs.scores, outputs.last_layer_weight, outputs.prototype_class
+            points, fraction = self.last_layer.own_class_points(
+                outputs.scores, self.prototype_class
             )
         samples = self._get_predictions(outputs.logits, data_samples)
         fields = dict(
@@ -417,10 +418,19 @@ class ProtoPNetHead(ClsHead):
         """Note that prototypes or patches are about to move, until the next push."""
         self.prototypes_are_patches.fill_(False)
 
+    @property
+    def last_layer_weight(self) -> Tensor:
+        """Weight of each score in each logit (num_classes, P), not to be changed in place.
+
+        Raises:
+            InputError: If these are too many, as of thousands of classes.
+        """
+        return self.last_layer.whole(self.prototype_class).detach()
+
     @torch.no_grad()
     def set_last_layer(self, weight: Tensor, bias: Tensor | None = None) -> None:
         """Give the last layer other weights (num_classes, P), and where it has one a bias."""
-        self.last_layer.weight.copy_(weight)
+        self.last_layer.set(weight, self.prototype_class)
         if bias is not None:
             self.last_layer.bias.copy_(bias)
 
@@ -432,12 +442,7 @@ class ProtoPNetHead(ClsHead):
             keep: Bool (P,), True for the prototypes that stay.
         """
         self.prototype_vectors = nn.Parameter(self.prototype_vectors[keep])
-        weight = self.last_layer.weight[:, keep]
-        bias = self.last_layer.bias
-        self.last_layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None).to(
-            weight
-        )
-        self.set_last_layer(weight, bias)
+        self.last_layer.keep(keep, self.prototype_class)
         for name in ('class', 'image', 'location', 'distance', 'name'):
             buffer = getattr(self, f'prototype_{name}')
             self.register_buffer(f'prototype_{name}', buffer[keep])

@@ -1,7 +1,6 @@
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
-from mmproto.functional import l1_cost
 from mmproto.models.losses.loss_term import LossTerm
 from mmproto.models.outputs import HeadOutputs
 
@@ -20,4 +19,4 @@ class L1Cost(LossTerm):
 
     def forward(self, outputs: HeadOutputs, labels: Tensor) -> Tensor:
         """See :func:`mmproto.functional.l1_cost`."""
-        return l1_cost(outputs.last_layer_weight, outputs.prototype_class)
+        return outputs.last_layer.l1_cost(outputs.prototype_class)

@@ -1,0 +1,121 @@
+#!/usr/bin/env python
+"""Time and memory of the head alone, by its number of prototypes: one training step and one push.
+
+Of random feature maps, ten prototypes a class. Each size runs in a process of its own, so that its
+memory is that of no other: the most that was in use beyond what the process began with. On a CPU,
+under Linux, times are those of the processor, whatever else it does.
+"""
+
+import argparse
+import multiprocessing
+import statistics
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+# First: it says what to install where MMPretrain is missing.
+from mmproto.utils.command_line import one_line_errors
+
+# isort: split
+import torch
+from mmpretrain.structures import DataSample
+
+from mmproto.models import ProtoPNetHead
+
+PER_CLASS = 10
+CELLS = 7  # rows and columns of a feature map
+MEGABYTE = 2**20
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--prototypes', type=int, nargs='+', default=[1000, 10_000, 100_000])
+    parser.add_argument('--batch-size', type=int, nargs='+', default=[16, 32])
+    parser.add_argument('--channels', type=int, default=128, help='channels of a prototype')
+    parser.add_argument('--repeats', type=int, default=3, help='how often each is timed')
+    parser.add_argument('--last-layer', default='block_sparse', help='model.head.last_layer')
+    return parser.parse_args()
+
+
+def count_memory_from_now(device):
+    """Forget the most memory that was in use so far, and return what is: bytes."""
+    if device == 'cuda':
+        torch.cuda.reset_peak_memory_stats()
+    else:
+        Path('/proc/self/clear_refs').write_text('5', encoding='ascii')
+    return most_memory(device)
+
+
+def most_memory(device):
+    """Bytes that were in use at most."""
+    if device == 'cuda':
+        return torch.cuda.max_memory_allocated()
+    status = Path('/proc/self/status').read_text(encoding='ascii').splitlines()
+    (line,) = (line for line in status if line.startswith('VmHWM:'))
+    return 1024 * int(line.split()[1])
+
+
+def measure(args, count, images):
+    """Megabytes, seconds of a training step, and seconds of a push's search, of one size."""
+    torch.manual_seed(0)
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    features = torch.rand(images, args.channels, CELLS, CELLS, device=device, requires_grad=True)
+    labels = torch.arange(images) * 7 % (count // PER_CLASS)
+    samples = [DataSample().set_gt_label(label) for label in labels.to(device)]
+    before = count_memory_from_now(device)
+    head = ProtoPNetHead(
+        count // PER_CLASS,
+        args.channels,
+        PER_CLASS,
+        last_layer=args.last_layer,
+        other_class_weight=0.0,
+    ).to(device)
+
+    def step():
+        sum(head.loss([features], samples).values()).backward()
+
+    def search():
+        head.nearest_patches([features.detach()], labels.to(device), torch.arange(images))
+
+    steps = timed(step, args.repeats)
+    memory = most_memory(device) - before
+    return memory / MEGABYTE, steps, timed(search, args.repeats)
+
+
+def timed(function, repeats):
+    """Median seconds, after one call that is not counted."""
+    seconds = []
+    for _ in range(repeats + 1):
+        start = now()
+        function()
+        seconds.append(now() - start)
+    return statistics.median(seconds[1:])
+
+
+def now():
+    if not torch.cuda.is_available():
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def main():
+    args = parse_args()
+    print('prototypes  classes  images  memory MB  step ms  push ms')
+    for count in args.prototypes:
+        for images in args.batch_size:
+            spawn = multiprocessing.get_context('spawn')
+            with ProcessPoolExecutor(1, mp_context=spawn) as process:
+                memory, step, push = process.submit(measure, args, count, images).result()
+            print(
+                f'{count:10,}  {count // PER_CLASS:7,}  {images:6}  {memory:9,.0f}  '
+                f'{1000 * step:7.0f}  {1000 * push:7.0f}',
+                flush=True,
+            )
+
+
+if __name__ == '__main__':
+    with one_line_errors():
+        main()
