@@ -8,6 +8,7 @@ under Linux, times are those of the processor, whatever else it does.
 
 import argparse
 import multiprocessing
+import os
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -25,6 +26,8 @@ from mmproto.models import ProtoPNetHead
 PER_CLASS = 10
 CELLS = 7  # rows and columns of a feature map
 MEGABYTE = 2**20
+# With it glibc gives what is freed back to the system, so that what is counted is in use.
+FREED_AT_ONCE = 'MALLOC_MMAP_THRESHOLD_'
 
 
 def parse_args():
@@ -39,32 +42,32 @@ def parse_args():
     return parser.parse_args()
 
 
-def count_memory_from_now(device):
+def count_memory_from_now():
     """Forget the most memory that was in use so far, and return what is: bytes."""
-    if device == 'cuda':
+    if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     else:
         Path('/proc/self/clear_refs').write_text('5', encoding='ascii')
-    return most_memory(device)
+    return most_memory()
 
 
-def most_memory(device):
+def most_memory():
     """Bytes that were in use at most."""
-    if device == 'cuda':
+    if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     status = Path('/proc/self/status').read_text(encoding='ascii').splitlines()
     (line,) = (line for line in status if line.startswith('VmHWM:'))
     return 1024 * int(line.split()[1])
 
 
-def measure(args, count, images):
-    """Megabytes, seconds of a training step, and seconds of a push's search, of one size."""
+def build(args, count, images):
+    """A training step, and a push's search, of one size."""
     torch.manual_seed(0)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     features = torch.rand(images, args.channels, CELLS, CELLS, device=device, requires_grad=True)
-    labels = torch.arange(images) * 7 % (count // PER_CLASS)
-    samples = [DataSample().set_gt_label(label) for label in labels.to(device)]
-    before = count_memory_from_now(device)
+    labels = torch.arange(images, device=device) * 7 % (count // PER_CLASS)
+    samples = [DataSample().set_gt_label(label) for label in labels]
+    numbers = torch.arange(images, device=device)
     head = ProtoPNetHead(
         count // PER_CLASS,
         args.channels,
@@ -77,21 +80,33 @@ def measure(args, count, images):
         sum(head.loss([features], samples).values()).backward()
 
     def search():
-        head.nearest_patches([features.detach()], labels.to(device), torch.arange(images))
+        head.nearest_patches([features.detach()], labels, numbers)
 
-    steps = timed(step, args.repeats)
-    memory = most_memory(device) - before
-    return memory / MEGABYTE, steps, timed(search, args.repeats)
+    return step, search
+
+
+def memory(args, count, images):
+    """Megabytes that the head and two training steps take at most."""
+    before = count_memory_from_now()
+    step, _ = build(args, count, images)
+    step()
+    step()
+    return (most_memory() - before) / MEGABYTE
+
+
+def seconds(args, count, images):
+    """Seconds of a training step, and of a push's search."""
+    return [timed(function, args.repeats) for function in build(args, count, images)]
 
 
 def timed(function, repeats):
     """Median seconds, after one call that is not counted."""
-    seconds = []
+    each = []
     for _ in range(repeats + 1):
         start = now()
         function()
-        seconds.append(now() - start)
-    return statistics.median(seconds[1:])
+        each.append(now() - start)
+    return statistics.median(each[1:])
 
 
 def now():
@@ -101,16 +116,24 @@ def now():
     return time.perf_counter()
 
 
+def apart(function, *args):
+    """Call a function in a process of its own."""
+    spawn = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(1, mp_context=spawn) as process:
+        return process.submit(function, *args).result()
+
+
 def main():
     args = parse_args()
     print('prototypes  classes  images  memory MB  step ms  push ms')
     for count in args.prototypes:
         for images in args.batch_size:
-            spawn = multiprocessing.get_context('spawn')
-            with ProcessPoolExecutor(1, mp_context=spawn) as process:
-                memory, step, push = process.submit(measure, args, count, images).result()
+            os.environ[FREED_AT_ONCE] = '65536'
+            megabytes = apart(memory, args, count, images)
+            del os.environ[FREED_AT_ONCE]
+            step, push = apart(seconds, args, count, images)
             print(
-                f'{count:10,}  {count // PER_CLASS:7,}  {images:6}  {memory:9,.0f}  '
+                f'{count:10,}  {count // PER_CLASS:7,}  {images:6}  {megabytes:9,.0f}  '
                 f'{1000 * step:7.0f}  {1000 * push:7.0f}',
                 flush=True,
             )
