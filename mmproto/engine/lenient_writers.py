@@ -7,6 +7,8 @@ from typing import Any
 
 from mmengine.logging import print_log
 
+from mmproto.errors import InputError
+
 
 class LenientBackend:
     """A visualizer's back end that warns, once, when it cannot write.
@@ -31,6 +33,8 @@ class LenientBackend:
                 return found(*args, **kwargs)
             except OSError as error:
                 self._warn(error)
+            except ImportError as error:  # which says what to install
+                raise InputError(f'visualizer.vis_backends: {self._name}: {error}') from None
 
         return call
 

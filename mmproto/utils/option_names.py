@@ -41,7 +41,12 @@ def _what_is_wrong(config: Mapping[str, Any], option: str, sections: Container[s
             )
     place: Any = config
     for i, part in enumerate(parts):
-        if isinstance(place, list | tuple) and part.isdecimal() and int(part) < len(place):
+        if isinstance(place, list | tuple):
+            if not (part.isdecimal() and int(part) < len(place)):
+                return (
+                    f'--cfg-options {option}: {".".join(parts[:i])} is a list of {len(place)}: '
+                    'name one of its items by its number from 0, or set the whole list'
+                )
             place = place[int(part)]
         elif not isinstance(place, Mapping):
             break

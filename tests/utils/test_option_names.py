@@ -34,7 +34,6 @@ def test_a_misspelt_name_is_answered_with_what_was_meant(option, meant):
         'optim_wrapper.clip_grad.max_norm',
         'test_cfg.fp16',
         'custom_hooks.0.interval',
-        'custom_hooks.7.type',
         'load_from',
         'load_from.file',
     ],
@@ -59,6 +58,12 @@ def test_a_variable_of_the_file_is_answered_with_the_place_that_it_went_to():
         line = misspelt_names(config, [option], SECTIONS)[option]
         assert re.search(f'{option} has no effect: .* such as {place}$', line)
     assert misspelt_names(config, ['mine'], SECTIONS) == {}  # a hook of the user's may read it
+
+
+@pytest.mark.parametrize('option', ['custom_hooks.7.type', 'custom_hooks.typ', 'custom_hooks.-1'])
+def test_what_is_no_item_of_a_list_is_found(option):
+    line = misspelt_names(CONFIG, [option], SECTIONS)[option]
+    assert 'custom_hooks is a list of 1: ' in line
 
 
 def test_all_that_is_wrong_is_found_at_once():

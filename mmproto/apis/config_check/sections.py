@@ -32,6 +32,12 @@ KEYS = dict(
     env_cfg={'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
     randomness={'seed', 'deterministic', 'diff_rank_seed'},
 )
+SWITCHES = (
+    'auto_scale_lr.enable',
+    'env_cfg.cudnn_benchmark',
+    'randomness.deterministic',
+    'randomness.diff_rank_seed',
+)
 # None of these is left out without the others of its line.
 TOGETHER = [
     ('train_dataloader', 'train_cfg', 'optim_wrapper'),
@@ -104,12 +110,17 @@ def _check_environment(cfg: Mapping) -> Iterator[Finding]:
             'default_scope',
             "default_scope is missing: set it to 'mmpretrain', whose classes these are",
         )
-    environment, randomness = cfg.get('env_cfg'), cfg.get('randomness')
-    switches = dict(cudnn_benchmark=environment, deterministic=randomness)
-    for key, section in {**switches, 'diff_rank_seed': randomness}.items():
+    environment = cfg.get('env_cfg')
+    for place in SWITCHES:
+        name, key = place.split('.')
+        section = cfg.get(name)
         if isinstance(section, Mapping) and not isinstance(section.get(key, False), bool):
-            place = f'{"env_cfg" if section is environment else "randomness"}.{key}'
             yield Finding(place, f'{place}={section[key]!r}: it has to be True or False')
+    if isinstance(environment, Mapping) and type(environment.get('resource_limit', 0)) is not int:
+        place = 'env_cfg.resource_limit'
+        yield Finding(
+            place, f'{place}={environment["resource_limit"]!r}: it has to be a whole number'
+        )
     for key in ('mp_cfg', 'dist_cfg'):
         value = environment.get(key) if isinstance(environment, Mapping) else None
         if value is not None and not isinstance(value, Mapping):
@@ -155,6 +166,11 @@ def _check_loader(name: str, loader: Any) -> Iterator[Finding]:
             yield Finding(
                 f'{name}.{key}', f'{name}.{key}={loader[key]!r}: it has to be True or False'
             )
+    for key in ('collate_fn', 'worker_init_fn'):
+        value = loader.get(key)
+        if value is not None and not isinstance(value, Mapping) and not callable(value):
+            place = f'{name}.{key}'
+            yield Finding(place, f'{valued(place, value)}: give a dict with its type')
     workers = loader.get('num_workers', 0)
     if loader.get('prefetch_factor') is not None and workers == 0:
         yield Finding(

@@ -5,6 +5,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import Any, Literal
 
 from mmproto.apis.config_check.finding import Finding, valued
@@ -15,6 +16,7 @@ from mmproto.apis.config_check.signature import NOTHING, signature_of
 # Numbers that go by the same name wherever they are: the least, and whether they are whole.
 LEAST: dict[str, tuple[float, bool]] = dict(
     accumulative_counts=(1, True),
+    base_batch_size=(1, True),
     batch_size=(1, True),
     depth=(1, True),
     in_channels=(1, True),
@@ -22,6 +24,7 @@ LEAST: dict[str, tuple[float, bool]] = dict(
     max_epochs=(1, True),
     max_keep_ckpts=(-1, True),
     num_classes=(1, True),
+    num_digits=(0, True),
     num_workers=(0, True),
     out_channels=(1, True),
     per_class=(1, True),
@@ -31,6 +34,7 @@ LEAST: dict[str, tuple[float, bool]] = dict(
     times=(1, True),
     val_begin=(0, True),
     val_interval=(1, True),
+    window_size=(1, True),
     eps=(0, False),
     gamma=(0, False),
     lr=(0, False),
@@ -38,10 +42,13 @@ LEAST: dict[str, tuple[float, bool]] = dict(
     weight=(0, False),
     weight_decay=(0, False),
 )
+# Of these, those that NumPy and the operating system set an end to.
+MOST = dict(num_workers=1000, seed=2**32 - 1)
 # Of these, those that are never several.
 SINGLE = {
-    'accumulative_counts', 'batch_size', 'interval', 'max_epochs', 'max_keep_ckpts', 'num_workers',
-    'seed', 'times', 'val_begin', 'val_interval',
+    'accumulative_counts', 'base_batch_size', 'batch_size', 'interval', 'max_epochs',
+    'max_keep_ckpts', 'num_digits', 'num_workers', 'seed', 'times', 'val_begin', 'val_interval',
+    'window_size',
 }  # fmt: skip
 # Whole numbers that say how often: never is -1, and 0 cannot be.
 OFTEN = {'interval'}
@@ -55,6 +62,7 @@ WORDS = {
     int: 'a whole number',
     float: 'a number',
     str: 'a text',
+    Path: 'a text',
     dict: 'a dict',
     list: 'a list',
     type(None): 'None',
@@ -106,6 +114,8 @@ def _check_number(setting: str, name: str, value: Any) -> Iterator[Finding]:
         kind = 'a whole number' if only_whole else 'a number'
         if value < least or math.isinf(value) or (only_whole and not whole):
             yield Finding(setting, _has_to_be(setting, value, f'{kind} of at least {least:g}'))
+        elif value > MOST.get(name, math.inf):
+            yield Finding(setting, _has_to_be(setting, value, f'at most {MOST[name]}'))
     elif name in OFTEN and (value == 0 or value < -1 or not whole):
         yield Finding(setting, _has_to_be(setting, value, 'a whole number of at least 1'))
     elif name in POSITIVE and not 0 < value < math.inf:
@@ -149,6 +159,8 @@ def _fits(value: Any, annotation: Any) -> bool:
         return _fits_scalar(value, origin)
     if origin is type(None):
         return value is None
+    if origin is Path:
+        return isinstance(value, str | Path)
     if not isinstance(origin, type):
         return True
     if value is None:  # annotations forget that, too

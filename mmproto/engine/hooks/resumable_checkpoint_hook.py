@@ -15,6 +15,7 @@ from mmproto.engine.last_checkpoint import (
 from mmproto.engine.same_training import check_same_training, training_settings
 from mmproto.errors import InputError
 from mmproto.utils.checkpoint_file import checkpoint_folder
+from mmproto.utils.files import make_writable
 
 SETTINGS = 'training_settings'
 VALIDATED = 'epoch_validated'  # a name that begins with 'val' would be logged as a metric
@@ -34,8 +35,8 @@ class ResumableCheckpointHook(CheckpointHook):
     validation that was to follow the checkpoint, and of which it does not know, is made up.
 
     Raises:
-        InputError: Before training, if ``resume`` is given a broken checkpoint, one without the
-            state of a training, or one of another training.
+        InputError: Before training, if ``out_dir`` cannot be written, or if ``resume`` is given a
+            broken checkpoint, one without the state of a training, or one of another training.
     """
 
     keep_ckpt_ids: deque[int]
@@ -43,6 +44,12 @@ class ResumableCheckpointHook(CheckpointHook):
 
     def before_run(self, runner: Runner) -> None:
         """Find what to go on from, or say that a training that is there will be overwritten."""
+        if self.out_dir is not None and '://' not in str(self.out_dir):
+            folder = checkpoint_folder(self.out_dir, runner.work_dir)
+            try:
+                make_writable(Path(folder))
+            except InputError as error:
+                raise InputError(f'default_hooks.checkpoint.out_dir: {error}') from None
         if runner._resume:
             self._find_checkpoint(runner)
         if not runner._resume:

@@ -191,6 +191,13 @@ def test_a_broken_checkpoint_is_passed_over_with_a_word(tmp_path, whole):
         assert torch.equal(ours['state_dict'][name], value), name
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_the_training(tmp_path):
+    config = config_of(tmp_path / 'work')
+    config['default_hooks']['checkpoint']['out_dir'] = '/proc/nowhere'
+    with pytest.raises(InputError, match=r'^default_hooks\.checkpoint\.out_dir: the folder /proc'):
+        train(config)
+
+
 def test_where_there_is_nothing_to_go_on_from_a_training_begins(tmp_path):
     (tmp_path / 'epoch_99.pth').write_bytes(b'somebody else')
     runner = train(config_of(tmp_path, resume='auto', log_level='INFO'))
