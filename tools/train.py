@@ -45,7 +45,7 @@ def main():
         cfg.auto_scale_lr.enable = True
     if args.resume == 'auto':
         cfg.resume = 'auto'
-    elif args.resume:
+    elif args.resume is not None:
         cfg.resume, cfg.load_from = True, existing_checkpoint(args.resume)
     runner = checked_runner(cfg, args.cfg_options or (), misspelt)
     with stoppable(runner):

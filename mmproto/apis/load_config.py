@@ -88,7 +88,10 @@ def load_config(
         misspelt += lines
     elif lines:
         raise InputListError(*lines)
-    cfg.work_dir = str(work_dir or cfg.get('work_dir') or _default_work_dir(file))
+    given = cfg.get('work_dir') if work_dir is None else work_dir
+    cfg.work_dir = str(_default_work_dir(file) if given is None else given)
+    if not cfg.work_dir:
+        raise InputError(f'work_dir={cfg.work_dir!r}: name a folder, or leave it out')
     for name in LOADERS:
         if isinstance(cfg.get(name), Mapping):
             cfg[name] = _loader_config(cfg[name])

@@ -109,5 +109,5 @@ def existing_checkpoint(path: str) -> str:
         InputError: If there is no such file.
     """
     if '://' not in path and not Path(path).is_file():
-        raise InputError(f'there is no checkpoint {path}')
+        raise InputError(f'there is no checkpoint {path or repr(path)}')
     return path

@@ -124,3 +124,9 @@ def test_misspelt_names_are_told_with_all_that_is_wrong(images):
     first, second = errors.value.args
     assert first.startswith('--cfg-options model.hed.topk: ')
     assert second.startswith('train_dataloader.batch_size=0: ')
+
+
+def test_an_empty_name_of_a_folder_is_refused(images):
+    for given in (dict(work_dir=''), dict(cfg_options=dict(work_dir=''))):
+        with pytest.raises(InputError, match=r"^work_dir='': name a folder, or leave it out"):
+            load_config(FOLDER, data_root=images, **given)

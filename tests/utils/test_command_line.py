@@ -1,4 +1,5 @@
 import argparse
+import os
 
 import pytest
 import torch
@@ -35,6 +36,13 @@ def test_an_error_is_one_line_whatever_is_in_it():
             'last):\n  File "x.py", line 1\nmmproto.errors.InputError: a.png is\nbroken\n'
         )
     assert str(caught.value) == 'error: a.png is broken'
+
+
+def test_an_argument_that_is_no_text_ends_a_program_by_one_line(monkeypatch):
+    monkeypatch.setattr('sys.argv', ['tools/test.py', os.fsdecode(b'caf\xe9.pth')])
+    with pytest.raises(SystemExit) as caught, one_line_errors():
+        pytest.fail('it is not begun')
+    assert str(caught.value).startswith(r"error: b'caf\xe9.pth' is no UTF-8: rename the file or")
 
 
 def test_what_no_disk_says_keeps_its_traceback():

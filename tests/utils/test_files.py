@@ -80,3 +80,12 @@ def test_two_processes_may_write_one_file(tmp_path, monkeypatch):
             other.write_text('1')
     assert (tmp_path / 'a.json').read_text() == '0'
     assert [path.name for path in tmp_path.iterdir()] == ['a.json']
+
+
+def test_names_that_are_no_text_are_refused(tmp_path):
+    odd = tmp_path / os.fsdecode(b'\xff')
+    with pytest.raises(InputError, match=r'\\xff\' is no UTF-8'):
+        make_writable(odd)
+    odd.mkdir()
+    with pytest.raises(InputError, match='is no UTF-8'):
+        check_out_file(odd / 'a.pth')
