@@ -20,7 +20,6 @@ from mmproto.utils.command_line import (
     checkpoint_parser,
     existing_checkpoint,
     load_config,
-    need_gpu,
     one_line_errors,
     positive,
 )
@@ -46,7 +45,7 @@ def parse_args():
         help="average the scores of several views of each image: the config's tta_pipeline and "
         'tta_model, or the image and its mirror image',
     )
-    parser.add_argument('--amp', action='store_true', help='test with mixed precision (GPU)')
+    parser.add_argument('--amp', action='store_true', help='test with mixed precision')
     parser.add_argument('--show', action='store_true', help='show the predictions in a window')
     parser.add_argument('--show-dir', metavar='DIR', help='save images with the predictions')
     parser.add_argument(
@@ -80,7 +79,6 @@ def main():
     cfg = load_config(args, misspelt)
     file = existing_checkpoint(args.checkpoint)
     if args.amp:
-        need_gpu('--amp')
         cfg.test_cfg.fp16 = True
     if args.show or args.show_dir:
         show(cfg, args.show, args.show_dir, args.interval, args.wait_time)

@@ -2,12 +2,12 @@
 """Train a ProtoPNet: warm, joint, push, last layer, as the config's schedule says."""
 
 from mmproto.apis import checked_runner
+from mmproto.engine.optimizers.mixed_precision import DTYPES, use_mixed_precision
 from mmproto.engine.stopping import stoppable
 from mmproto.utils.command_line import (
     config_parser,
     existing_checkpoint,
     load_config,
-    need_gpu,
     one_line_errors,
 )
 
@@ -21,7 +21,15 @@ def parse_args():
         metavar='CHECKPOINT',
         help='go on from a checkpoint, or from the last whole one in the work dir, if there is one',
     )
-    parser.add_argument('--amp', action='store_true', help='train with mixed precision (GPU)')
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='auto',
+        choices=DTYPES,
+        metavar='DTYPE',
+        help='train with mixed precision: in float16 with a loss scaler, on a GPU alone, or in '
+        'bfloat16; auto, the default, is the former on a GPU and the latter on a CPU',
+    )
     parser.add_argument('--no-validate', action='store_true', help='do not validate')
     parser.add_argument(
         '--auto-scale-lr',
@@ -38,9 +46,7 @@ def main():
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
-        need_gpu('--amp')
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        use_mixed_precision(cfg.optim_wrapper, args.amp)
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
     if args.resume == 'auto':

@@ -7,13 +7,18 @@ from mmproto.engine.hooks import (
 )
 from mmproto.engine.log_processor import ShortLogProcessor
 from mmproto.engine.loop import StagedTrainLoop
-from mmproto.engine.optimizers import ProtoPNetOptimWrapperConstructor, StagedOptimWrapper
+from mmproto.engine.optimizers import (
+    BFloat16OptimWrapper,
+    ProtoPNetOptimWrapperConstructor,
+    StagedOptimWrapper,
+)
 from mmproto.engine.paper_schedule import PaperSchedule
 from mmproto.engine.schedule import Phase, Schedule, build_schedule
 from mmproto.engine.solvers import SparseLastLayer
 from mmproto.engine.stage import Stage, build_stages
 
 __all__ = [
+    'BFloat16OptimWrapper',
     'PaperSchedule',
     'Phase',
     'ProtoPNetOptimWrapperConstructor',

@@ -46,4 +46,4 @@ def _precision(runner: Runner) -> str:
     active = wrapper.active if isinstance(wrapper, StagedOptimWrapper) else wrapper
     if not isinstance(active, AmpOptimWrapper):
         return ''
-    return ", or leave out --amp, or set optim_wrapper.dtype='bfloat16'"
+    return ', or leave out --amp, or train with --amp bfloat16'

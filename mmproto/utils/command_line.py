@@ -235,9 +235,3 @@ def _set_up_processes(cfg: Config, args: argparse.Namespace) -> None:
         broadcast_buffers=False,
         find_unused_parameters=True,
     )
-
-
-def need_gpu(option: str) -> None:
-    """Raise an InputError for an option that does nothing good on a CPU, if there is only that."""
-    if get_device() == 'cpu':
-        raise InputError(f'{option} needs a GPU: leave it out on a CPU')

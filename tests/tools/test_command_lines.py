@@ -172,7 +172,7 @@ def test_two_processes_train_and_test_without_a_gpu(run, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_another_backbone_is_one_setting(run, tmp_path):
     code, text = run(
-        'tools/train.py', CONFIG, '--work-dir', tmp_path, *QUICK,
+        'tools/train.py', CONFIG, '--amp', '--work-dir', tmp_path, *QUICK,
         'model.backbone.model_name=mobilenetv3_small_050',
     )  # fmt: skip
     assert code == 0, text
