@@ -25,14 +25,13 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield part
         os.replace(part, path)
-    except OSError as error:
-        if error.filename is not None and Path(error.filename) != part:
-            raise
-        # A full disk names no file, and the part's name says nothing to anybody.
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
+    except BaseException as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and (error.filename is None or Path(error.filename) == part):
+            # A full disk names no file, and the part's name says nothing to anybody.
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def write_durably(path: Path, data: bytes) -> None:

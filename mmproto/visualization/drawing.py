@@ -54,7 +54,8 @@ def heat_map(image: np.ndarray, activation: np.ndarray) -> np.ndarray:
 
 def is_grey(image: np.ndarray) -> bool:
     """Whether the three channels of an image are the same."""
-    return bool((image[..., :1] == image[..., 1:]).all())
+    first = image[..., 0]
+    return all(np.array_equal(first, image[..., other]) for other in range(1, image.shape[2]))
 
 
 def _heat_over_grey(image: np.ndarray, scaled: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ import os
 import re
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 
 from mmengine.dist import get_dist_info
@@ -48,7 +47,7 @@ def write_prototypes(
     maps = activation_maps(model.head, nearest)
     records = prototype_records(model, maps, dataset)
     if rank == 0:
-        text = json.dumps([asdict(record) for record in records], indent=1)
+        text = json.dumps([vars(record) for record in records], indent=1)
         with whole_file(folder / 'prototypes.json') as file:
             file.write_text(text, encoding='utf-8')
     of_image = defaultdict(list)
