@@ -1,6 +1,7 @@
 """Reads a config with settings of one's own, for the command lines and for Python alike."""
 
 import os
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,7 +147,7 @@ def _read_config(file: Path, options: Mapping[str, Any]) -> tuple[Config, list[s
                 'rename the folder, or link to it'
             )
     with _environment({DERIVED[name]: value for name, value in derived.items()}):
-        cfg = Config.fromfile(file)
+        cfg = _from_file(file)
     for name, value in derived.items():
         read = cfg.get(name)
         if read is None or value != _text(read):
@@ -158,6 +159,25 @@ def _read_config(file: Path, options: Mapping[str, Any]) -> tuple[Config, list[s
     misspelt = misspelt_names(cfg.to_dict(), others, READ)
     cfg.merge_from_dict({name: value for name, value in others.items() if name not in misspelt})
     return cfg, [*misspelt.values()]
+
+
+def _from_file(file: Path) -> Config:
+    """Read a config file, whose code may do anything, as may what it imports.
+
+    Raises:
+        InputError: If that, or MMEngine with what comes out of it, fails.
+    """
+    try:
+        return Config.fromfile(file)
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        lines = str(error).strip().splitlines() or ['']
+        what = f'{type(error).__name__}: {lines[0][:200]}'
+        frames = traceback.extract_tb(error.__traceback__)
+        inside = [frame for frame in frames if frame.name == '<module>']
+        place = f' in {inside[-1].filename}, line {inside[-1].lineno}' if inside else ''
+        raise InputError(f'{file} cannot be read as a config: {what}{place}') from error
 
 
 def _text(value: Any) -> str:

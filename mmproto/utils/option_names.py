@@ -49,7 +49,10 @@ def _what_is_wrong(config: Mapping[str, Any], option: str, sections: Container[s
                 )
             place = place[int(part)]
         elif not isinstance(place, Mapping):
-            break
+            return (
+                f'--cfg-options {option}: {".".join(parts[:i])} is {place!r}, no dict to set '
+                'something in; give it one in a config file'
+            )
         elif part in place:
             place = place[part]
         elif near := get_close_matches(part, map(str, place), n=1, cutoff=ALIKE):

@@ -130,3 +130,30 @@ def test_an_empty_name_of_a_folder_is_refused(images):
     for given in (dict(work_dir=''), dict(cfg_options=dict(work_dir=''))):
         with pytest.raises(InputError, match=r"^work_dir='': name a folder, or leave it out"):
             load_config(FOLDER, data_root=images, **given)
+
+
+CODE = {
+    'words.py': ('hello there', 'SyntaxError: invalid syntax'),
+    'open.py': ('model = dict(', r"SyntaxError: '\(' was never closed"),
+    'no_base.py': ("_base_ = './no.py'", 'FileNotFoundError: .*no.py'),
+    'number.py': ('_base_ = 3', 'TypeError'),
+    'raises.py': (
+        'a = 1\nb = 1 / 0',
+        r'ZeroDivisionError: division by zero in .*raises.py, line 2',
+    ),
+    'ends.py': ('import sys\nsys.exit(0)', r'SystemExit: 0 in .*ends.py, line 2'),
+    'imports.py': ("custom_imports = dict(imports=['no_such'])", 'no_such'),
+    'half.json': ('{"model": ', 'JSONDecodeError'),
+    'half.yaml': ('a: [', 'ParserError'),
+    'other.txt': ('a = 1', 'Only py/yml/yaml/json type'),
+    'latin.py': ('a = "\xe9"', 'UnicodeDecodeError'),
+}
+
+
+@pytest.mark.parametrize('name', CODE)
+def test_a_file_that_is_no_config_is_named(tmp_path, name):
+    code, words = CODE[name]
+    (tmp_path / name).write_bytes(code.encode('latin-1'))
+    with pytest.raises(InputError, match=f'{name} cannot be read as a config: .*{words}') as error:
+        load_config(tmp_path / name)
+    assert '\n' not in str(error.value)

@@ -35,7 +35,6 @@ def test_a_misspelt_name_is_answered_with_what_was_meant(option, meant):
         'test_cfg.fp16',
         'custom_hooks.0.interval',
         'load_from',
-        'load_from.file',
     ],
 )
 def test_names_of_a_config_and_new_ones_pass(option):
@@ -58,6 +57,11 @@ def test_a_variable_of_the_file_is_answered_with_the_place_that_it_went_to():
         line = misspelt_names(config, [option], SECTIONS)[option]
         assert re.search(f'{option} has no effect: .* such as {place}$', line)
     assert misspelt_names(config, ['mine'], SECTIONS) == {}  # a hook of the user's may read it
+
+
+def test_what_is_below_no_dict_is_found():
+    line = misspelt_names(CONFIG, ['load_from.file'], SECTIONS)['load_from.file']
+    assert 'load_from is None, no dict to set something in' in line
 
 
 @pytest.mark.parametrize('option', ['custom_hooks.7.type', 'custom_hooks.typ', 'custom_hooks.-1'])

@@ -10,7 +10,7 @@ from torch import nn
 from mmproto.apis.config_check.effects import check_options, check_runner
 from mmproto.apis.config_check.finding import Finding
 from mmproto.apis.config_check.fit import check_fit, is_staged
-from mmproto.apis.config_check.hooks import check_hook
+from mmproto.apis.config_check.hooks import check_hook, check_logged_hooks
 from mmproto.apis.config_check.names import check_names
 from mmproto.apis.config_check.parts import parts_of
 from mmproto.apis.config_check.rehearsal import (
@@ -89,6 +89,7 @@ def check_settings(cfg: Config, options: Iterable[str] = ()) -> Iterator[Finding
         yield from check_names(part)
         yield from check_values(part)
         yield from check_hook(part)
+    yield from check_logged_hooks(settings)
     yield from check_numbers('', settings)
     yield from check_intervals(settings.get('train_cfg'))
     yield from check_fit(settings)

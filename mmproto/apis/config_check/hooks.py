@@ -8,6 +8,7 @@ from mmpretrain.registry import HOOKS
 from mmproto.apis.config_check.finding import Finding, valued
 from mmproto.apis.config_check.parts import Part
 
+LOGGED = ('runtime_info', 'timer')
 PRIORITIES = [*Priority.__members__]
 
 
@@ -32,6 +33,21 @@ def check_hook(part: Part) -> Iterator[Finding]:
             f'{valued(setting, template)}: put {{}} where the number of the epoch is to be, such '
             "as 'epoch_{}.pth'",
         )
+
+
+def check_logged_hooks(cfg: Mapping) -> Iterator[Finding]:
+    """Check that no hook is left out whose figures the log shows."""
+    hooks = cfg.get('default_hooks')
+    if not isinstance(hooks, Mapping) or (hooks.get('logger', {}) is None):
+        return
+    for name in LOGGED:
+        if hooks.get(name, {}) is None:
+            setting = f'default_hooks.{name}'
+            yield Finding(
+                setting,
+                f'{setting}=None: default_hooks.logger shows its figures; leave it in, or set '
+                'default_hooks.logger=None too',
+            )
 
 
 def _tells_epochs_apart(template: str) -> bool:

@@ -133,6 +133,8 @@ MISTAKES = {
     'optim_wrapper.clip_grad ': (dict(max_norm=0), 'a number above 0'),
     f'{ADAM}.neck.lr ': (True, 'a number of at least 0'),
     'custom_hooks.0.priority': ('MIDDLE', 'choose among'),
+    'default_hooks.timer': (None, 'leave it in'),
+    'default_hooks.runtime_info': (None, 'leave it in'),
     'default_hooks.checkpoint.filename_tmpl': ('a{}{}.pth', 'put {} where the number'),
     'default_hooks.checkpoint.out_dir': (5, 'has to be a text'),
     # what has no effect
