@@ -10,6 +10,7 @@ from mmengine.runner import BaseLoop, Runner
 from mmengine.visualization import Visualizer
 from torch import nn
 
+from mmproto.engine.compiled_backbone import compile_backbone, leave_uncompiled
 from mmproto.engine.lenient_writers import LenientBackend, keep_logging
 from mmproto.engine.roll_call import roll_call
 from mmproto.engine.training_state import (
@@ -44,7 +45,18 @@ class QuietRunner(Runner):
     def train(self) -> nn.Module:
         """Train; a process that the others wait for in vain is named."""
         with roll_call(self):
-            return super().train()
+            try:
+                return super().train()
+            finally:
+                if self.cfg.get('compile'):
+                    leave_uncompiled(unwrap_model(self.model).backbone)
+
+    def _maybe_compile(self, target: str) -> None:
+        """Compile the backbone alone, where the config's ``compile`` asks for that."""
+        options = self.cfg.get('compile')
+        if options not in (None, False):
+            compile_backbone(unwrap_model(self.model).backbone, options)
+            self.logger.info('The backbone is compiled: the first steps of each stage take longer.')
 
     def load_or_resume(self) -> None:
         """Load what the config says; a training's config is then that of its checkpoints.
