@@ -125,7 +125,11 @@ class ProtoPNetHead(ClsHead):
         self.prototype_vectors = nn.Parameter(torch.rand(count, in_channels, *size))
         self.constrain()
         self.last_layer = build_last_layer(
-            last_layer, prototype_class, num_classes, other_class_weight
+            last_layer,
+            prototype_class,
+            num_classes,
+            other_class_weight,
+            classless=prototypes_per_class is None,
         )
         self.register_buffer('prototype_class', prototype_class)
         self.register_buffer('prototype_image', torch.full((count,), -1))

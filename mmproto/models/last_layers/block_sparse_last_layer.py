@@ -31,6 +31,7 @@ class BlockSparseLastLayer(LastLayer):
         prototype_class: Class of each prototype (P,).
         num_classes: Number of classes.
         other_class_weight: The number.
+        classless: Whether prototypes have no class, which is refused.
 
     Raises:
         InputError: If a prototype has no class.
@@ -43,10 +44,14 @@ class BlockSparseLastLayer(LastLayer):
     num_classes: Tensor
 
     def __init__(
-        self, prototype_class: Tensor, num_classes: int, other_class_weight: float
+        self,
+        prototype_class: Tensor,
+        num_classes: int,
+        other_class_weight: float,
+        classless: bool = False,
     ) -> None:
         super().__init__()
-        if not bool((prototype_class >= 0).all()):
+        if classless:
             raise InputError(
                 "type='BlockSparseLastLayer' is for prototypes of classes: set "
                 "model.head.prototypes_per_class, or model.head.last_layer='dense'"

@@ -14,6 +14,7 @@ def build_last_layer(
     prototype_class: Tensor,
     num_classes: int,
     other_class_weight: float,
+    classless: bool,
 ) -> LastLayer:
     """Build ``model.head.last_layer``.
 
@@ -22,6 +23,7 @@ def build_last_layer(
         prototype_class: Class of each prototype (P,), -1 for none.
         num_classes: Number of classes.
         other_class_weight: First weight to classes that are not a prototype's own.
+        classless: Whether prototypes have no class.
 
     Raises:
         InputError: If the short form is unknown, what is built is no :class:`LastLayer`, or it
@@ -43,6 +45,7 @@ def build_last_layer(
         prototype_class=prototype_class,
         num_classes=num_classes,
         other_class_weight=other_class_weight,
+        classless=classless,
     )
     try:
         return build_subclass({**last_layer, **given}, LastLayer)

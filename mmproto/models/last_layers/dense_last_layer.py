@@ -20,14 +20,19 @@ class DenseLastLayer(LastLayer, nn.Linear):
         prototype_class: Class of each prototype (P,), -1 for none.
         num_classes: Number of classes.
         other_class_weight: First weight to the classes that are not a prototype's own, to which
-            it has the weight 1. Without a class all weights are random.
+            it has the weight 1.
+        classless: Whether prototypes have no class: all weights are random then.
     """
 
     def __init__(
-        self, prototype_class: Tensor, num_classes: int, other_class_weight: float
+        self,
+        prototype_class: Tensor,
+        num_classes: int,
+        other_class_weight: float,
+        classless: bool = False,
     ) -> None:
         super().__init__(len(prototype_class), num_classes, bias=False)
-        if bool((prototype_class >= 0).all()):
+        if not classless:
             own = own_connections(prototype_class, num_classes)
             self.set(torch.where(own, 1.0, other_class_weight), prototype_class)
 

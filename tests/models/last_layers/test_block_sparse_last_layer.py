@@ -72,6 +72,8 @@ def test_first_weights_are_the_papers_and_take_no_matrix():
     assert torch.equal(sparse.head.last_layer_weight, dense.head.last_layer.weight)
     largest = max(value.numel() for value in sparse.head.last_layer.state_dict().values())
     assert largest == 6
+    with torch.device('meta'):  # where only shapes are looked at
+        MODELS.build(model_config(last_layer='block_sparse'))
 
 
 def test_explanations_are_those_of_a_dense_one():
