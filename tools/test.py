@@ -91,7 +91,8 @@ def main():
     runner = build_runner(cfg)
     with own_checkpoint(cfg, file):
         meta = runner.load_checkpoint(file, strict=True).get('meta', {})
-    head = unwrap_model(runner.model).head
+    model = unwrap_model(runner.model)
+    head = getattr(getattr(model, 'module', model), 'head', None)  # --tta wraps the model too
     if isinstance(head, ProtoPNetHead):
         dataset = runner.test_dataloader.dataset
         check_own_classes(meta, head.num_classes, 'test_dataloader', dataset)
