@@ -232,6 +232,8 @@ def test_another_backbone_is_one_setting(run, tmp_path):
             'x.txt: give a file that ends in .csv or .json',
         ),
         (['tools/report.py', CONFIG, 'no.pth', '--out', 'work_dirs'], 'no checkpoint no.pth'),
+        (['tools/benchmark.py', '--prototypes', '2000', '10'], '--prototypes 10: give at least 20'),
+        (['tools/benchmark.py', '--images', '100'], 'fewer than the 200 classes: give more images'),
     ],
 )
 def test_wrong_input_is_answered_by_one_line(run, command, message):

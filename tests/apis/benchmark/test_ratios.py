@@ -1,0 +1,35 @@
+import pytest
+
+from mmproto.apis.benchmark.networks import Setting
+from mmproto.apis.benchmark.ratios import LINEAR, NETWORKS, one_image, training_step
+from tests.toy import RECIPE
+
+
+def setting(prototypes):
+    return Setting('test_resnet', 32, prototypes, channels=16)
+
+
+def test_there_are_ten_prototypes_a_class_until_there_are_200_classes():
+    for prototypes, classes in ((60, 6), (2000, 200), (100_000, 200)):
+        assert setting(prototypes).classes == classes
+    head = setting(4000).protopnet().head
+    assert len(head.prototype_class) == 4000
+    assert setting(4000).baseline().head.num_classes == head.num_classes == 200
+
+
+def test_what_only_prototypes_need_shows():
+    few, many = (one_image(setting(count), repeats=1) for count in (200, 20_000))
+    assert list(few) == list(NETWORKS)
+    # each prototype's nearest patch, D numbers, and the scores' own
+    assert many['ProtoPNet'].megabytes > 20_000 * 16 * 4 / 2**20 / 2
+    for costs in few, many:
+        assert costs['bare backbone'].megabytes <= costs[LINEAR].megabytes + 0.01
+        assert all(cost.seconds > 0 for cost in costs.values())
+
+
+def test_a_step_that_moves_less_needs_less():
+    costs = training_step(setting(200), RECIPE['optim_wrapper'], batch_size=4, repeats=1)
+    assert list(costs) == [*NETWORKS, 'warm', 'last layer']
+    # gradients of the backbone and what they are computed from
+    assert costs['warm'].megabytes < 0.5 * costs['ProtoPNet'].megabytes
+    assert costs['ProtoPNet'].megabytes == pytest.approx(costs[LINEAR].megabytes, rel=0.5)
