@@ -1,10 +1,10 @@
 #!/usr/bin/env python
 """Time and memory of a ProtoPNet beside the networks it is made of, as ratios, in one run.
 
-An image and a training step beside the bare backbone and the same backbone with a linear head, by
-the number of prototypes and by the size of the images; on a GPU in TF32, bf16 and compiled as
-well. A push beside a forward pass; the last layer solved beside epochs of Adam; explanations beside
-MMPretrain's inferencer, which predicts, and writing the same sheets.
+An image and a training step beside the bare backbone and the same backbone with a linear head: by
+the number of prototypes, by the size of the images, and with channels last; on a GPU in TF32, in
+bf16 and compiled as well. A push beside a forward pass; the last layer solved beside epochs of
+Adam; explanations beside MMPretrain's inferencer, which predicts, and writing the same sheets.
 
 On random images held in memory. All that is compared takes turns; the ratios of the medians are
 what to quote. Tables are Markdown.
@@ -26,14 +26,14 @@ from mmengine.logging import MMLogger
 
 from mmproto.apis.benchmark.networks import PER_CLASS, RandomImages, Setting
 from mmproto.apis.benchmark.pipeline import EXPLAINED, explanations, last_layer, push
-from mmproto.apis.benchmark.ratios import PRECISIONS, one_image, training_step
+from mmproto.apis.benchmark.ratios import VARIANTS, one_image, training_step
 from mmproto.apis.benchmark.tables import plot, ratio_table, time_table
 from mmproto.errors import InputError
 from mmproto.utils.extras import need
 from mmproto.utils.files import make_writable
 
 SCHEDULE = Path(__file__).parents[1] / 'configs/_base_/schedules/protopnet.py'
-PARTS = ('prototypes', 'sizes', 'precision', 'push', 'last_layer', 'explanations')
+PARTS = ('prototypes', 'sizes', 'variants', 'push', 'last_layer', 'explanations')
 
 
 def parse_args():
@@ -106,15 +106,15 @@ def main():
     )
 
     def compare(of, settings):
-        """Print the costs of an image and of a step by setting and precision; return both."""
+        """Print the costs of an image and of a step by setting and variant; return both."""
         found = {
             'one image': {
-                name: one_image(one, 4 * repeats, precision)
-                for name, (one, precision) in settings.items()
+                name: one_image(one, 4 * repeats, variant)
+                for name, (one, variant) in settings.items()
             },
             'a training step': {
-                name: training_step(one, recipe, batch, repeats, precision)
-                for name, (one, precision) in settings.items()
+                name: training_step(one, recipe, batch, repeats, variant)
+                for name, (one, variant) in settings.items()
             },
         }
         for what, series in found.items():
@@ -129,8 +129,9 @@ def main():
     if 'sizes' in args.parts:
         sizes = {f'{size} x {size}': (setting(size=size), 'fp32') for size in args.sizes}
         compare('pixels', sizes)
-    if 'precision' in args.parts and device == 'cuda':
-        compare('precision', {precision: (setting(), precision) for precision in PRECISIONS})
+    if 'variants' in args.parts:
+        variants = VARIANTS if device == 'cuda' else VARIANTS[:2]
+        compare('variant', {variant: (setting(), variant) for variant in variants})
     model, dataset = setting().protopnet(), RandomImages(args.images, setting())
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)

@@ -29,6 +29,7 @@ class Setting:
         prototypes: Number of prototypes: ten a class, or more where that makes over 200 classes.
         channels: Channels of a prototype.
         device: Where to compute.
+        memory_format: As of :class:`FittedClassifier`.
     """
 
     backbone: str
@@ -36,6 +37,7 @@ class Setting:
     prototypes: int
     channels: int = 128
     device: str = 'cpu'
+    memory_format: str = 'contiguous_format'
 
     @property
     def classes(self) -> int:
@@ -69,7 +71,8 @@ class Setting:
         backbone = dict(
             type='TIMMBackbone', model_name=self.backbone, features_only=True, out_indices=(-1,)
         )
-        model = MODELS.build(dict(type=kind, backbone=backbone, neck=neck, head=head))
+        parts = dict(backbone=backbone, neck=neck, head=head)
+        model = MODELS.build(dict(type=kind, memory_format=self.memory_format, **parts))
         return model.to(self.device)
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,32 +16,34 @@ from mmproto.apis.benchmark.networks import RandomImages, Setting
 
 LINEAR = 'linear head'
 NETWORKS = ('bare backbone', LINEAR, 'ProtoPNet')
-PRECISIONS = ('fp32', 'tf32', 'bf16', 'compile')
+# Ways to compute; the last ones are for a GPU.
+VARIANTS = ('fp32', 'channels_last', 'tf32', 'bf16', 'compile')
 Costs = dict[str, Cost]
 
 
-def one_image(setting: Setting, repeats: int, precision: str = 'fp32') -> Costs:
+def one_image(setting: Setting, repeats: int, variant: str = 'fp32') -> Costs:
     """Costs of classifying one image, by the networks' names."""
+    setting = _in_format(setting, variant)
     model, baseline = setting.protopnet().eval(), setting.baseline().eval()
     images = torch.rand(1, 3, setting.size, setting.size, device=setting.device)
-    forwards: list[Callable] = [model.backbone, baseline, model]
-    if precision == 'compile':
+    forwards: list[Callable] = [partial(model.extract_feat, stage='backbone'), baseline, model]
+    if variant == 'compile':
         forwards = [torch.compile(forward) for forward in forwards]
 
     def of(forward: Callable) -> Callable[[], Any]:
         @torch.no_grad()
         def run() -> None:
-            with _autocast(setting, precision):
+            with _autocast(setting, variant):
                 forward(images)
 
         return run
 
-    with _matmul_precision(precision):
+    with _matmul_precision(variant):
         return costs_in_turn(dict(zip(NETWORKS, map(of, forwards))), repeats)
 
 
 def training_step(
-    setting: Setting, recipe: dict, batch_size: int, repeats: int, precision: str = 'fp32'
+    setting: Setting, recipe: dict, batch_size: int, repeats: int, variant: str = 'fp32'
 ) -> Costs:
     """Costs of a training step, by the networks' names; that of a ProtoPNet by its stages too.
 
@@ -48,25 +52,26 @@ def training_step(
         recipe: ``optim_wrapper`` of a staged schedule.
         batch_size: Number of images.
         repeats: How often each is timed.
-        precision: One of ``PRECISIONS``.
+        variant: One of ``VARIANTS``.
     """
+    setting = _in_format(setting, variant)
     model, baseline = setting.protopnet().train(), setting.baseline().train()
-    backbone: nn.Module = setting.protopnet().train().backbone
+    bare = setting.protopnet().train()
     data = RandomImages(batch_size, setting).batch(batch_size)
     kind: dict[str, Any] = dict(type='OptimWrapper')
-    if precision == 'bf16':
+    if variant == 'bf16':
         kind = dict(type='AmpOptimWrapper', dtype='bfloat16')
     staged = build_optim_wrapper(model, {**recipe, **kind})
-    plain, bare = (_adam(network, precision) for network in (baseline, backbone))
+    plain, alone = _adam(baseline, variant), _adam(bare.backbone, variant)
     images = model.data_preprocessor(data, training=True)['inputs']
-    if precision == 'compile':
-        for network in (model, baseline, backbone):  # as MMEngine's Runner does
-            network.forward = torch.compile(network.forward)
+    if variant == 'compile':
+        for network in (model, baseline, bare):
+            network.extract_feat = torch.compile(network.extract_feat)
 
     def bare_step() -> None:
-        with bare.optim_context(backbone):
-            loss = backbone(images)[-1].float().mean()
-        bare.update_params(loss)
+        with alone.optim_context(bare):
+            loss = bare.extract_feat(images, stage='backbone')[-1].float().mean()
+        alone.update_params(loss)
 
     def stage(name: str) -> Callable[[], Any]:
         def step() -> None:
@@ -82,27 +87,31 @@ def training_step(
         'warm': stage('warm'),
         'last layer': stage('last_layer'),
     }
-    with _matmul_precision(precision):
+    with _matmul_precision(variant):
         return costs_in_turn(steps, repeats)
 
 
-def _adam(network: nn.Module, precision: str) -> OptimWrapper:
+def _in_format(setting: Setting, variant: str) -> Setting:
+    return replace(setting, memory_format=variant) if variant == 'channels_last' else setting
+
+
+def _adam(network: nn.Module, variant: str) -> OptimWrapper:
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
-    if precision == 'bf16':
+    if variant == 'bf16':
         return AmpOptimWrapper(dtype='bfloat16', optimizer=optimizer)
     return OptimWrapper(optimizer)
 
 
-def _autocast(setting: Setting, precision: str) -> Any:
-    return torch.autocast(setting.device, torch.bfloat16) if precision == 'bf16' else nullcontext()
+def _autocast(setting: Setting, variant: str) -> Any:
+    return torch.autocast(setting.device, torch.bfloat16) if variant == 'bf16' else nullcontext()
 
 
 @contextmanager
-def _matmul_precision(precision: str) -> Iterator[None]:
+def _matmul_precision(variant: str) -> Iterator[None]:
     """Let matrix products round to TF32, if that is asked for; convolutions do so by default."""
     before = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
-    torch.backends.cudnn.allow_tf32 = precision == 'tf32'
-    torch.set_float32_matmul_precision('high' if precision == 'tf32' else 'highest')
+    torch.backends.cudnn.allow_tf32 = variant == 'tf32'
+    torch.set_float32_matmul_precision('high' if variant == 'tf32' else 'highest')
     try:
         yield
     finally:
