@@ -2,8 +2,8 @@
 """Time and memory of a ProtoPNet beside the networks it is made of, as ratios, in one run.
 
 An image and a training step beside the bare backbone and the same backbone with a linear head: by
-the number of prototypes, by the size of the images, and with channels last; on a GPU in TF32, in
-bf16 and compiled as well. A push beside a forward pass; the last layer solved beside epochs of
+the number of prototypes, by the size of the images, with channels last and in bf16; on a GPU in
+TF32 and compiled as well. A push beside a forward pass; the last layer solved beside epochs of
 Adam; explanations beside MMPretrain's inferencer, which predicts, and writing the same sheets.
 
 On random images held in memory. All that is compared takes turns; the ratios of the medians are
@@ -26,7 +26,7 @@ from mmengine.logging import MMLogger
 
 from mmproto.apis.benchmark.networks import PER_CLASS, RandomImages, Setting
 from mmproto.apis.benchmark.pipeline import EXPLAINED, explanations, last_layer, push
-from mmproto.apis.benchmark.ratios import VARIANTS, one_image, training_step
+from mmproto.apis.benchmark.ratios import GPU_VARIANTS, VARIANTS, one_image, training_step
 from mmproto.apis.benchmark.tables import plot, ratio_table, time_table
 from mmproto.errors import InputError
 from mmproto.utils.extras import need
@@ -107,19 +107,14 @@ def main():
 
     def compare(of, settings):
         """Print the costs of an image and of a step by setting and variant; return both."""
-        found = {
-            'one image': {
-                name: one_image(one, 4 * repeats, variant)
-                for name, (one, variant) in settings.items()
-            },
-            'a training step': {
-                name: training_step(one, recipe, batch, repeats, variant)
-                for name, (one, variant) in settings.items()
-            },
-        }
-        for what, series in found.items():
-            print(ratio_table(f'{what[0].upper()}{what[1:]}, by {of}', of, series), flush=True)
-        return found
+        image, step = {}, {}
+        for name, (one, variant) in settings.items():
+            image[name] = one_image(one, 4 * repeats, variant)
+        print(ratio_table(f'One image, by {of}', of, image), flush=True)
+        for name, (one, variant) in settings.items():
+            step[name] = training_step(one, recipe, batch, repeats, variant)
+        print(ratio_table(f'A training step, by {of}', of, step), flush=True)
+        return {'one image': image, 'a training step': step}
 
     if 'prototypes' in args.parts:
         numbers = sorted(args.prototypes)
@@ -130,7 +125,7 @@ def main():
         sizes = {f'{size} x {size}': (setting(size=size), 'fp32') for size in args.sizes}
         compare('pixels', sizes)
     if 'variants' in args.parts:
-        variants = VARIANTS if device == 'cuda' else VARIANTS[:2]
+        variants = VARIANTS + (GPU_VARIANTS if device == 'cuda' else ())
         compare('variant', {variant: (setting(), variant) for variant in variants})
     model, dataset = setting().protopnet(), RandomImages(args.images, setting())
     with tempfile.TemporaryDirectory() as folder:

@@ -8,16 +8,16 @@ from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper, build_optim_wrapper
-from mmengine.optim.optimizer import AmpOptimWrapper
-from torch import nn
 
 from mmproto.apis.benchmark.cost import Cost, costs_in_turn
 from mmproto.apis.benchmark.networks import RandomImages, Setting
+from mmproto.engine.optimizers import BFloat16OptimWrapper
 
 LINEAR = 'linear head'
 NETWORKS = ('bare backbone', LINEAR, 'ProtoPNet')
-# Ways to compute; the last ones are for a GPU.
-VARIANTS = ('fp32', 'channels_last', 'tf32', 'bf16', 'compile')
+# Ways to compute, and those that are for a GPU alone.
+VARIANTS = ('fp32', 'channels_last', 'bf16')
+GPU_VARIANTS = ('tf32', 'compile')
 Costs = dict[str, Cost]
 
 
@@ -52,17 +52,18 @@ def training_step(
         recipe: ``optim_wrapper`` of a staged schedule.
         batch_size: Number of images.
         repeats: How often each is timed.
-        variant: One of ``VARIANTS``.
+        variant: One of ``VARIANTS`` or ``GPU_VARIANTS``.
     """
     setting = _in_format(setting, variant)
     model, baseline = setting.protopnet().train(), setting.baseline().train()
     bare = setting.protopnet().train()
     data = RandomImages(batch_size, setting).batch(batch_size)
-    kind: dict[str, Any] = dict(type='OptimWrapper')
-    if variant == 'bf16':
-        kind = dict(type='AmpOptimWrapper', dtype='bfloat16')
-    staged = build_optim_wrapper(model, {**recipe, **kind})
-    plain, alone = _adam(baseline, variant), _adam(bare.backbone, variant)
+    wrapper = BFloat16OptimWrapper if variant == 'bf16' else OptimWrapper
+    staged = build_optim_wrapper(model, {**recipe, 'type': wrapper.__name__})
+    plain, alone = (
+        wrapper(torch.optim.Adam(network.parameters(), lr=1e-4))
+        for network in (baseline, bare.backbone)
+    )
     images = model.data_preprocessor(data, training=True)['inputs']
     if variant == 'compile':
         for network in (model, baseline, bare):
@@ -93,13 +94,6 @@ def training_step(
 
 def _in_format(setting: Setting, variant: str) -> Setting:
     return replace(setting, memory_format=variant) if variant == 'channels_last' else setting
-
-
-def _adam(network: nn.Module, variant: str) -> OptimWrapper:
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
-    if variant == 'bf16':
-        return AmpOptimWrapper(dtype='bfloat16', optimizer=optimizer)
-    return OptimWrapper(optimizer)
 
 
 def _autocast(setting: Setting, variant: str) -> Any:

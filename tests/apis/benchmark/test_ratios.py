@@ -28,8 +28,20 @@ def test_what_only_prototypes_need_shows():
 
 
 def test_a_step_that_moves_less_needs_less():
-    costs = training_step(setting(200), RECIPE['optim_wrapper'], batch_size=4, repeats=1)
+    recipe = RECIPE['optim_wrapper']
+    costs = training_step(setting(200), recipe, batch_size=4, repeats=1)
     assert list(costs) == [*NETWORKS, 'warm', 'last layer']
     # gradients of the backbone and what they are computed from
     assert costs['warm'].megabytes < 0.5 * costs['ProtoPNet'].megabytes
     assert costs['ProtoPNet'].megabytes == pytest.approx(costs[LINEAR].megabytes, rel=0.5)
+
+
+def test_half_precision_changes_what_a_step_holds():
+    large = Setting('test_resnet', 128, 20, channels=16)
+    recipe = RECIPE['optim_wrapper']
+    single, half = (
+        training_step(large, recipe, batch_size=4, repeats=1, variant=variant)
+        for variant in ('fp32', 'bf16')
+    )
+    for name in NETWORKS:
+        assert half[name].megabytes < 0.9 * single[name].megabytes
