@@ -64,7 +64,7 @@ def last_layer(
         loss = solver.loss(model.head, scored)
 
     def objective() -> float:
-        weight = model.head.last_layer.weight.detach().double()
+        weight = model.head.last_layer_weight.double()
         return float(loss.everywhere(weight)[0] + penalty(weight))
 
     def train() -> None:
