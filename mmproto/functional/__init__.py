@@ -34,7 +34,6 @@ from mmproto.functional.model_selection import (
 from mmproto.functional.nearest_distance import nearest_distance
 from mmproto.functional.nearest_images import NearestImages, nearest_images
 from mmproto.functional.nearest_patch import NearestPatch, nearest_patch
-from mmproto.functional.orthogonality_cost import orthogonality_cost
 from mmproto.functional.own_class_points import own_class_points
 from mmproto.functional.patches import unfold_patches
 from mmproto.functional.precision import true_fp32
@@ -99,7 +98,6 @@ __all__ = [
     'nearest_patch',
     'nearest_patches',
     'of_class',
-    'orthogonality_cost',
     'own_class_points',
     'own_connections',
     'pairwise_cosine_distance',

@@ -63,3 +63,11 @@ def test_descending_parts_prototypes_that_are_close():
         optimizer.step()
     assert first > 0.9
     assert cost < 0.01
+
+
+def test_it_is_computed_in_fp32_under_autocast():
+    prototypes = torch.rand(8, 16, 1, 1, generator=torch.manual_seed(0))
+    classes = torch.arange(8) // 4
+    plain = prototype_contrast_cost(prototypes, classes)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        assert torch.equal(prototype_contrast_cost(prototypes, classes), plain)

@@ -3,7 +3,6 @@ from mmproto.models.losses.cluster_cost import ClusterCost
 from mmproto.models.losses.cross_entropy_cost import CrossEntropyCost
 from mmproto.models.losses.l1_cost import L1Cost
 from mmproto.models.losses.loss_term import LossTerm
-from mmproto.models.losses.orthogonality_cost import OrthogonalityCost
 from mmproto.models.losses.protopnet_loss import ProtoPNetLoss, build_loss
 from mmproto.models.losses.prototype_contrast_cost import PrototypeContrastCost
 from mmproto.models.losses.separation_cost import SeparationCost
@@ -14,7 +13,6 @@ __all__ = [
     'CrossEntropyCost',
     'L1Cost',
     'LossTerm',
-    'OrthogonalityCost',
     'ProtoPNetLoss',
     'PrototypeContrastCost',
     'SeparationCost',

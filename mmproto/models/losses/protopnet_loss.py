@@ -40,7 +40,7 @@ class ProtoPNetLoss(nn.Module):
                   cluster=dict(type='ClusterCost', weight=0.8),
                   separation=dict(type='SeparationCost', weight=0.08),
                   l1=None,
-                  orthogonality=dict(type='OrthogonalityCost', weight=0.1))
+                  contrast=dict(type='PrototypeContrastCost', weight=0.1))
 
     Args:
         **terms: Config of a :class:`LossTerm`, one built, or None. What ``cls``, ``cluster``,
