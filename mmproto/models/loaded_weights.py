@@ -45,13 +45,13 @@ def check_loaded(model: nn.Module, checkpoint: Mapping[str, Any], name: str) -> 
 
 
 def check_finite(model: nn.Module, name: str) -> None:
-    """Raise an InputError if a weight, or a statistic of batch norm, is no finite number."""
+    """Raise an InputError if a weight, a statistic of batch norm, or its square is not finite."""
     statistics = ((entry, one) for entry, one in model.named_buffers() if '.running_' in entry)
     for entry, value in [*model.named_parameters(), *statistics]:
-        if not value.isfinite().all():
+        if not value.detach().float().square().sum().isfinite():
             raise InputError(
-                f'{name} has weights that are no finite numbers ({entry}): take an earlier '
-                'checkpoint of its training'
+                f'{name} has weights that are no finite numbers, or too large ({entry}): take an '
+                'earlier checkpoint of its training'
             )
 
 
