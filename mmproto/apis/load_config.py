@@ -141,6 +141,8 @@ def _read_config(file: Path, options: Mapping[str, Any]) -> tuple[Config, list[s
     if 'data_root' in derived:
         derived['data_root'] = data_folder(derived['data_root'])
     for name, value in derived.items():
+        if not value:
+            raise InputError(f'{name}={value!r}: give a value, or leave it out')
         if name not in READ_BY_PYTHON and set(value) & set('\'"\\\n\r'):
             raise InputError(
                 f'{name}={value}: a config takes no quotes, backslashes or line ends in it; '

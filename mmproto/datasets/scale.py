@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
+from mmproto.datasets.image_limits import check_image_size
 from mmproto.errors import InputError
 from mmproto.models.backbones.network_input import NetworkInput, input_of_config
 
@@ -27,7 +28,7 @@ def image_scale(text: str) -> tuple[int, int]:
     'network' gives 224 x 224, which :func:`fit_scale` makes the size of the network.
 
     Raises:
-        InputError: It is no such pair.
+        InputError: It is no such pair, or of more pixels than an image may have.
     """
     if text == NETWORK:
         return SIZE
@@ -36,7 +37,9 @@ def image_scale(text: str) -> tuple[int, int]:
         raise InputError(
             f'SCALE={text}: give width and height in pixels, such as SCALE=320x256, or network'
         )
-    return int(sides[0]), int(sides[1])
+    width, height = map(int, sides)
+    check_image_size(f'SCALE={text}', width, height)
+    return width, height
 
 
 def fit_scale(cfg: Config, chosen: bool) -> None:

@@ -157,3 +157,12 @@ def test_a_file_that_is_no_config_is_named(tmp_path, name):
     with pytest.raises(InputError, match=f'{name} cannot be read as a config: .*{words}') as error:
         load_config(tmp_path / name)
     assert '\n' not in str(error.value)
+
+
+def test_a_scale_that_cannot_be_is_refused(images):
+    for scale, words in {
+        '': "scale='': give a value",
+        '99999x99999': 'SCALE=99999x99999 has',
+    }.items():
+        with pytest.raises(InputError, match=words):
+            load_config(FOLDER, data_root=images, scale=scale)
