@@ -1,6 +1,7 @@
 """A push, the end of a training, and explanations, each beside a plain one."""
 
 import copy
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,9 @@ def push(
         {
             'bare forward pass': forward,
             'push': lambda: push_prototypes(model, loader),
+            # Into a new folder, as a training's pushes are.
             'push and draw': lambda: write_prototypes(
-                model, push_prototypes(model, loader), dataset, folder
+                model, push_prototypes(model, loader), dataset, Path(tempfile.mkdtemp(dir=folder))
             ),
         },
         repeats,

@@ -43,7 +43,7 @@ class ResumableCheckpointHook(CheckpointHook):
     _best_before: tuple[Any, ...] = ()  # to be removed once there is another one
 
     def before_run(self, runner: Runner) -> None:
-        """Find what to go on from, or say that a training that is there will be overwritten."""
+        """Find what to go on from."""
         if self.out_dir is not None and '://' not in str(self.out_dir):
             folder = checkpoint_folder(self.out_dir, runner.work_dir)
             try:
@@ -52,8 +52,6 @@ class ResumableCheckpointHook(CheckpointHook):
                 raise InputError(f'default_hooks.checkpoint.out_dir: {error}') from None
         if runner._resume:
             self._find_checkpoint(runner)
-        if not runner._resume:
-            self._warn_of_others(runner)
 
     @staticmethod
     def _find_checkpoint(runner: Runner) -> None:
@@ -90,7 +88,12 @@ class ResumableCheckpointHook(CheckpointHook):
         checkpoint['meta'][SETTINGS] = _settings(runner)
 
     def before_train(self, runner: Runner) -> None:
-        """Take up the checkpoints that are there, and make up a validation that was lost."""
+        """Take up the checkpoints that are there, or say that they will be overwritten.
+
+        A validation that was lost is made up.
+        """
+        if not runner._resume:
+            self._warn_of_others(runner)
         super().before_train(runner)
         if runner.epoch and self.by_epoch:
             name = self.filename_tmpl.format(runner.epoch)

@@ -209,6 +209,13 @@ def test_where_there_is_nothing_to_go_on_from_a_training_begins(tmp_path):
     assert said.index('by --work-dir (work_dir), or go on with') < said.index('Checkpoints will be')
 
 
+def test_a_validation_alone_overwrites_nothing_and_warns_of_nothing(tmp_path):
+    (tmp_path / 'epoch_99.pth').write_bytes(b'somebody else')
+    Runner.from_cfg(config_of(tmp_path, log_level='INFO')).val()
+    (log,) = tmp_path.glob('*/*.log')
+    assert 'of another training' not in log.read_text()
+
+
 @pytest.fixture(scope='module')
 def stopped(tmp_path_factory):
     """A checkpoint of three epochs."""
