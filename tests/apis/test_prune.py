@@ -23,6 +23,9 @@ CLASSES = ['class 0', 'class 1', 'class 2']
 
 # A strong pull, so that it takes few steps.
 SOLVER = dict(type='SparseLastLayer', l1_weight=0.1, l2_weight=1.0)
+# Of logits. With other prototypes beside it, rounding may choose another nearest patch of two whose
+# distances differ by 1e-7, and beside a patch the log similarity is as steep as 1e4.
+SAME = 0.01
 QUICK = dict(optim_wrapper=dict(stages=dict(last_layer=dict(solver=SOLVER))))
 
 
@@ -113,7 +116,7 @@ def test_those_that_no_class_counts_change_no_logit(tmp_path):
     _, before = forward(editor)
     record = prune_checkpoint(editor, by_weight)
     assert (record.kept, record.solved) == (9, None)
-    torch.testing.assert_close(forward(editor)[1], before, rtol=0, atol=1e-5)
+    torch.testing.assert_close(forward(editor)[1], before, rtol=0, atol=SAME)
 
 
 def test_doubles_change_no_logit(tmp_path):
@@ -131,7 +134,7 @@ def test_doubles_change_no_logit(tmp_path):
     record = prune_checkpoint(editor, by_duplicates)
     assert record.kept == len(patches) < 24
     assert record.solved is None
-    torch.testing.assert_close(forward(editor)[1], before, rtol=0, atol=1e-5)
+    torch.testing.assert_close(forward(editor)[1], before, rtol=0, atol=SAME)
 
 
 def test_a_class_keeps_its_best_prototype_and_is_named(tmp_path):
