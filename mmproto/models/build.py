@@ -1,6 +1,6 @@
 import inspect
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mmpretrain.registry import MODELS
 from torch import nn
@@ -42,6 +42,28 @@ def build_subclass(config: Mapping | nn.Module, base: type[Base]) -> Base:
         taken = ', '.join(signature.parameters)
         raise InputError(f'type={name!r}: {error}; it takes {taken}') from None
     return MODELS.build(config)
+
+
+def spelt_out(config: Any, setting: str, short_forms: Mapping[str, str], example: str) -> Any:
+    """Return the config that a short form stands for, and any other as it is.
+
+    Args:
+        config: A short form, or what is not text.
+        setting: Path of the setting.
+        short_forms: Name of the class that each stands for.
+        example: A config to give instead.
+
+    Raises:
+        InputError: If the short form is unknown.
+    """
+    if not isinstance(config, str):
+        return config
+    if config not in short_forms:
+        raise InputError(
+            f'{setting}={config!r} is unknown: choose one of {sorted(short_forms)}, '
+            f'or give {example}'
+        )
+    return dict(type=short_forms[config])
 
 
 def no_subclass(name: object, base: type) -> str:

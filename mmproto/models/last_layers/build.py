@@ -3,7 +3,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from mmproto.errors import InputError
-from mmproto.models.build import build_subclass
+from mmproto.models.build import build_subclass, spelt_out
 from mmproto.models.last_layers.last_layer import LastLayer
 
 SHORT_FORMS = dict(dense='DenseLastLayer', block_sparse='BlockSparseLastLayer')
@@ -29,17 +29,12 @@ def build_last_layer(
         InputError: If the short form is unknown, what is built is no :class:`LastLayer`, or it
             does not suit the prototypes.
     """
-    if isinstance(last_layer, str):
-        if last_layer not in SHORT_FORMS:
-            raise InputError(
-                f'model.head.last_layer={last_layer!r} is unknown: choose one of '
-                f"{sorted(SHORT_FORMS)}, or give dict(type='DenseLastLayer')"
-            )
-        last_layer = dict(type=SHORT_FORMS[last_layer])
+    example = "dict(type='DenseLastLayer')"
+    last_layer = spelt_out(last_layer, 'model.head.last_layer', SHORT_FORMS, example)
     if not isinstance(last_layer, Mapping):
         raise InputError(
-            f'model.head.last_layer={last_layer!r}: choose one of {sorted(SHORT_FORMS)}, or give '
-            "dict(type='DenseLastLayer')"
+            f'model.head.last_layer={last_layer!r}: choose one of {sorted(SHORT_FORMS)}, '
+            f'or give {example}'
         )
     given = dict(
         prototype_class=prototype_class,

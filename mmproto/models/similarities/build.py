@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 
 from mmproto.errors import InputError
-from mmproto.models.build import build_subclass
+from mmproto.models.build import build_subclass, spelt_out
 from mmproto.models.similarities.similarity import Similarity
 
 # The short forms of the paper's names, and of those that need no setting.
@@ -17,14 +17,9 @@ def build_similarity(similarity: str | Mapping | Similarity) -> Similarity:
     Raises:
         InputError: If the short form is unknown, or what is built is no :class:`Similarity`.
     """
-    if isinstance(similarity, str):
-        if similarity not in SHORT_FORMS:
-            raise InputError(
-                f'model.head.similarity={similarity!r} is unknown: choose one of '
-                f"{sorted(SHORT_FORMS)}, or give dict(type='LogSimilarity', ...)"
-            )
-        similarity = dict(type=SHORT_FORMS[similarity])
+    example = "dict(type='LogSimilarity', ...)"
+    config = spelt_out(similarity, 'model.head.similarity', SHORT_FORMS, example)
     try:
-        return build_subclass(similarity, Similarity)
+        return build_subclass(config, Similarity)
     except InputError as error:
         raise InputError(f'model.head.similarity.{error}') from None
