@@ -126,3 +126,28 @@ def known_mean(values: np.ndarray) -> float:
     """Return the mean of what is not NaN, NaN if all is."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float('nan')
+
+
+def beside_chance(
+    rows: Rows,
+    values: Sequence[Sequence[np.ndarray]],
+    chance: str,
+    prototype_class: np.ndarray,
+    **texts: Any,
+) -> Figure:
+    """Return the mean of what the shown prototypes of images have, beside what chance gives.
+
+    Args:
+        rows: What was kept of every image; of these 'prototypes' (k,) is looked at.
+        values: Of every image what its prototypes have (k,), and what chance gives (k,).
+        chance: What gives the second.
+        prototype_class: Class of each prototype (P,).
+        **texts: Name, title and meaning of the :class:`Figure`.
+    """
+    pairs = [(row['prototypes'], shown) for row, (shown, _) in zip(rows, values)]
+    return Figure(
+        estimate=mean_estimate([known_mean(shown) for shown, _ in values]),
+        chance={chance: mean_estimate([known_mean(given) for _, given in values]).value},
+        of_prototypes=mean_of_prototypes(pairs, len(prototype_class)),
+        **texts,
+    )

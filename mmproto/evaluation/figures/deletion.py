@@ -6,14 +6,7 @@ import torch
 
 from mmproto.evaluation.deletion_test import marked_pixels, mean_colour, random_box
 from mmproto.evaluation.explained_image import ExplainedImage
-from mmproto.evaluation.figure import (
-    Figure,
-    Measure,
-    Rows,
-    known_mean,
-    mean_estimate,
-    mean_of_prototypes,
-)
+from mmproto.evaluation.figure import Figure, Measure, Rows, beside_chance
 from mmproto.evaluation.network_probe import NetworkProbe
 
 COVERED = 0.05  # of the image: what the paper's boxes are drawn around
@@ -56,16 +49,14 @@ class Deletion(Measure):
 
     def figures(self, rows: Rows, prototype_class: np.ndarray) -> list[Figure]:
         """Return the mean drop, beside that of random places."""
-        marked = [known_mean(row['drops'][:, 0]) for row in rows]
-        chance = [known_mean(row['drops'][:, 1]) for row in rows]
-        pairs = [(row['prototypes'], row['drops'][:, 0]) for row in rows]
         return [
-            Figure(
+            beside_chance(
+                rows,
+                [row['drops'].T for row in rows],
+                'a random place',
+                prototype_class,
                 name='deletion',
                 title='Drop when the marked 5 % are covered',
-                estimate=mean_estimate(marked),
-                chance={'a random place': mean_estimate(chance).value},
-                of_prototypes=mean_of_prototypes(pairs, len(prototype_class)),
                 meaning='By how much of its size a score drops when what its map marks gets the '
                 'mean colour. A covered image is none the network was trained on, so a drop may be '
                 'the cover itself: compare with the random place.',

@@ -4,14 +4,7 @@ from typing import Any
 import numpy as np
 
 from mmproto.evaluation.explained_image import ExplainedImage
-from mmproto.evaluation.figure import (
-    Figure,
-    Measure,
-    Rows,
-    known_mean,
-    mean_estimate,
-    mean_of_prototypes,
-)
+from mmproto.evaluation.figure import Figure, Measure, Rows, beside_chance
 from mmproto.evaluation.network_probe import NetworkProbe
 from mmproto.explanation.effective_field import share_in
 
@@ -39,16 +32,14 @@ class EffectiveField(Measure):
 
     def figures(self, rows: Rows, prototype_class: np.ndarray) -> list[Figure]:
         """Return the mean share, beside the boxes' share of the image."""
-        held = [known_mean(row['shares'][:, 0]) for row in rows]
-        covered = [known_mean(row['shares'][:, 1]) for row in rows]
-        pairs = [(row['prototypes'], row['shares'][:, 0]) for row in rows]
         return [
-            Figure(
+            beside_chance(
+                rows,
+                [row['shares'].T for row in rows],
+                "the box's share of the image",
+                prototype_class,
                 name='field_in_box',
                 title='Effective receptive field in the box',
-                estimate=mean_estimate(held),
-                chance={"the box's share of the image": mean_estimate(covered).value},
-                of_prototypes=mean_of_prototypes(pairs, len(prototype_class)),
                 meaning='How much of what moves the cell along the prototype lies in the box that '
                 'is shown. It tells how much of what the cell saw the box shows, not whether the '
                 'cell saw the right thing; and a large box holds more.',

@@ -8,9 +8,8 @@ from mmproto.evaluation.figure import (
     Figure,
     Measure,
     Rows,
-    known_mean,
+    beside_chance,
     mean_estimate,
-    mean_of_prototypes,
 )
 from mmproto.evaluation.figures.pointed_parts import elsewhere, pointed_at
 from mmproto.evaluation.measures.funnybirds import (
@@ -150,13 +149,7 @@ class PartInterventions(Measure):
 def _fidelity(
     rows: Rows, key: str, prototype_class: np.ndarray, name: str, title: str, meaning: str
 ) -> Figure:
-    values = [row[key][0] for row in rows]
-    pairs = [(row['prototypes'], value) for row, value in zip(rows, values)]
-    return Figure(
-        name=name,
-        title=title,
-        estimate=mean_estimate([known_mean(value) for value in values]),
-        chance={'any part': mean_estimate([known_mean(row[key][1]) for row in rows]).value},
-        of_prototypes=mean_of_prototypes(pairs, len(prototype_class)),
-        meaning=meaning,
+    values = [row[key] for row in rows]
+    return beside_chance(
+        rows, values, 'any part', prototype_class, name=name, title=title, meaning=meaning
     )
