@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from mmproto.apis.inferencer import ProtoPNetInferencer
+from mmproto.apis.inferencer import FIELDS, ProtoPNetInferencer
 from mmproto.apis.prototype_table import check_table_file, prototype_rows, write_table
 from mmproto.explanation.attribution import ATTRIBUTIONS, find_attribution
 from mmproto.utils.command_line import (
@@ -14,6 +14,7 @@ from mmproto.utils.command_line import (
     explainer_parser,
     get_device,
     load_config,
+    not_negative,
     one_line_errors,
     positive,
 )
@@ -44,6 +45,14 @@ def parse_args():
         help=f'what finds the boxes and heat maps: {", ".join(ATTRIBUTIONS)} (default upsampling)',
     )
     parser.add_argument(
+        '--fields',
+        type=not_negative,
+        default=FIELDS,
+        metavar='N',
+        help='draw the effective receptive field of the N prototypes with most points, each of '
+        f'which takes a backward pass (default {FIELDS})',
+    )
+    parser.add_argument(
         '--batch-size', type=positive, default=16, help='images at once (default 16)'
     )
     parser.add_argument(
@@ -70,6 +79,7 @@ def main():
         device=torch.device(get_device()),
         prototypes=args.prototypes,
         attribution=args.attribution,
+        fields=args.fields,
     )
     images = [*args.images, *args.test_images]
     results = inferencer.stream(

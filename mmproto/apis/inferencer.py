@@ -33,6 +33,8 @@ from mmproto.visualization.explanation_page import explanation_writer, patches_w
 from mmproto.visualization.explanation_sheet import explanation_sheet
 from mmproto.visualization.page_data import prototype_thumbnails
 
+FIELDS = 3  # effective receptive fields of an image
+
 
 class ProtoPNetInferencer(BaseInferencer):
     """Explains images: which prototypes they look like, where, and the points that follow.
@@ -57,6 +59,9 @@ class ProtoPNetInferencer(BaseInferencer):
         attribution: What finds the pixels that matter to a match, for its box and heat map:
             'upsampling' of the similarity map, as in the paper, 'integrated_gradients',
             'smooth_grad' or 'receptive_field'.
+        fields: Of how many prototypes in an image to measure the effective receptive field: those
+            with most points for the explained class, then those of the runner-up and the most
+            similar ones. Each takes a backward pass.
         **kwargs: As for MMPretrain's inferencers.
 
     Raises:
@@ -73,6 +78,7 @@ class ProtoPNetInferencer(BaseInferencer):
         device: str | torch.device | None = None,
         prototypes: str | Path | None = None,
         attribution: str = 'upsampling',
+        fields: int = FIELDS,
         **kwargs: Any,
     ) -> None:
         init_default_scope('mmpretrain')
@@ -94,6 +100,7 @@ class ProtoPNetInferencer(BaseInferencer):
             raise InputError('model.head.num_classes=1: of one class there is nothing to explain')
         check_attribution(attribution, self.model)
         self.attribution = attribution
+        self.fields = fields
         self.classes = class_names(self.model)
         self.gallery = find_gallery(self.model, self.reader, prototypes, checkpoint, attribution)
 
@@ -231,7 +238,7 @@ class ProtoPNetInferencer(BaseInferencer):
                 image=one.image,
                 geometry=one.geometry,
                 prediction=prediction,
-                fields=effective_fields(self.model, image, prediction.matches),
+                fields=effective_fields(self.model, image, prediction.matches, self.fields),
                 true_class=self._known_class(one.true_class),
                 classes=self.classes,
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -35,16 +36,20 @@ class EffectiveField:
 
 
 def effective_fields(
-    model: ProtoPNet, image: Tensor, matches: Iterable[PrototypeMatch]
+    model: ProtoPNet, image: Tensor, matches: Iterable[PrototypeMatch], count: int
 ) -> dict[int, EffectiveField]:
     """Measure the effective receptive fields of matches in one image, by number of the prototype.
 
     Args:
         model: The classifier, in eval mode.
         image: The normalised image (C, H, W).
-        matches: Where the prototypes are found in it.
+        matches: Where the prototypes are found in it; a prototype may be among them twice.
+        count: Of how many prototypes, the first ones; each takes a backward pass.
     """
-    found = {match.prototype: match for match in matches}
+    every = {match.prototype: match for match in matches}
+    found = dict(islice(every.items(), count))
+    if not found:
+        return {}
     locations = [match.location for match in found.values()]
     fields = patch_fields(model, image, list(found), locations).cpu()
     return {

@@ -20,7 +20,8 @@ class ImageExplanation:
         image: The original image, or a smaller copy, (height, width, 3), uint8, BGR.
         geometry: Where in the original the network's input comes from.
         prediction: Why the network predicts what it does.
-        fields: The effective receptive field of each match, by the prototype's number.
+        fields: The effective receptive fields, by the prototype's number, of the matches that they
+            were measured of.
         true_class: Its true class, None where the data set does not know it.
         classes: Names of the classes.
     """

@@ -188,6 +188,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def not_negative(text: str) -> int:
+    """Return a whole number, 0 among them, as a type of arguments."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text} is no whole number of at least 0')
+    return int(text)
+
+
 def load_config(args: argparse.Namespace, misspelt: list[str] | None = None) -> Config:
     """Return the config file with what the common arguments change.
 

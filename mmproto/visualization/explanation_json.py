@@ -19,9 +19,9 @@ def explanation_json(one: ImageExplanation, gallery: Gallery) -> dict:
     def class_of(label: int) -> dict:
         return dict(index=label, name=one.classes[label] if label >= 0 else None)
 
-    def field_of(match: PrototypeMatch) -> dict:
-        field = one.fields[match.prototype]
-        return dict(in_box=_known(field.in_box), in_cell=_known(field.in_cell))
+    def field_of(match: PrototypeMatch) -> dict | None:
+        field = one.fields.get(match.prototype)
+        return field and dict(in_box=_known(field.in_box), in_cell=_known(field.in_cell))
 
     def match_of(match: PrototypeMatch) -> dict:
         return {

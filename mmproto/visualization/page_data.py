@@ -118,7 +118,7 @@ def _class_data(
 def _match_data(one: ImageExplanation, match: PrototypeMatch) -> dict:
     top, bottom, left, right = one.box_in(one.image, match)
     first_row, last_row, first_column, last_column = one.cell_in(one.image, match)
-    field = one.fields[match.prototype]
+    field = one.fields.get(match.prototype)
     return dict(
         prototype=match.prototype,
         called=match.name,
@@ -136,5 +136,5 @@ def _match_data(one: ImageExplanation, match: PrototypeMatch) -> dict:
             width=last_column - first_column,
             height=last_row - first_row,
         ),
-        field=dict(outline=outline(field.region), in_box=field.in_box),
+        field=field and dict(outline=outline(field.region), in_box=field.in_box),
     )

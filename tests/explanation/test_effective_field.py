@@ -61,9 +61,15 @@ def test_fields_equal_a_plain_loop(changes):
     model = MODELS.build(config).eval()
     inputs = torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(0))
     (prediction,) = explain(model, inputs, [1])
-    fields = effective_fields(model, inputs[0], prediction.matches)
-    assert list(fields) == list(dict.fromkeys(match.prototype for match in prediction.matches))
+    every = dict.fromkeys(match.prototype for match in prediction.matches)
+    fields = effective_fields(model, inputs[0], prediction.matches, len(every))
+    assert list(fields) == list(every)
+    first = effective_fields(model, inputs[0], prediction.matches, 3)
+    assert list(first) == list(every)[:3]
+    assert effective_fields(model, inputs[0], prediction.matches, 0) == {}
     for match in prediction.matches:
+        if match.prototype in first:
+            assert first[match.prototype].in_box == fields[match.prototype].in_box
         image = inputs[0].clone().requires_grad_()
         features = model.extract_feat(image[None])[-1][0]
         vector = model.head.prototype_vectors[match.prototype].detach()
