@@ -324,7 +324,14 @@ def markdown(rows, summary):
         'normalised as each network was trained. Networks that take any size are\ntried on small '
         'images, those built for one size mostly on that; parameters are those of the feature\n'
         f'extractor. The push takes one thread a batch, which is {BATCH_SIZE} images whatever '
-        'their number.\nA transformer that works is not yet one whose explanations are true:\n'
+        'their number.\n\n'
+        'A transformer that works is not yet one whose explanations are true. Trained on the\n'
+        "same birds by the same recipe, and judged beside the demo's convolutional network, a\n"
+        'ViT explains all of its points by prototypes of the class that it predicts, as that\n'
+        'one does; but the part in a box is the one that the score depends on in about half\n'
+        'of the images only, and the parts under its boxes keep the prediction less often\n'
+        'than those under the same boxes elsewhere. It classifies worse as well, so this is\n'
+        'one network beside another, not their families:\n'
         '[explanations.md](explanations.md#a-vision-transformer-beside-a-convolutional-network).\n\n'
         f'{summary}.\n\n{table}\n'
     )

@@ -8,13 +8,14 @@ from mmengine.registry import init_default_scope
 from mmpretrain import get_model
 from mmpretrain.registry import DATASETS
 
+from mmproto.apis import checked_runner, load_config
 from mmproto.datasets.annotated_parts import part_names, parts_in_input
 from mmproto.datasets.birds import make_birds
 from mmproto.datasets.geometry import image_geometry
 from mmproto.datasets.object_masks import mask_in_input
 from mmproto.evaluation import ExplanationMetrics
 from mmproto.evaluation.figure_table import worst_prototypes
-from mmproto.evaluation.figures.part_stability import BOUND, NOISE
+from mmproto.evaluation.figures.noise import BOUND, NOISE
 from tests.pushed_birds import CONFIG
 
 PARTS = ['beak', 'breast', 'left wing', 'tail']
@@ -46,19 +47,6 @@ def figures(tmp_path_factory):
     def patch_of(image, row, column):
         return model.extract_feat(normalised(image))[-1][0, :, row, column, None, None]
 
-    def measured():
-        model.head.constrain()
-        metric = ExplanationMetrics(measures=['consistency', 'object', 'stability', 'size'])
-        metric.look_at(model, test)
-        items = [test[number] for number in range(len(test))]
-        samples = [
-            dict(gt_label=item['data_samples'].gt_label, sample_idx=number)
-            for number, item in enumerate(items)
-        ]
-        metric.process(dict(inputs=[item['inputs'] for item in items]), samples)
-        metric.evaluate(len(test))
-        return {one.name: one for one in metric.found}
-
     vectors = model.head.prototype_vectors.data
     for number in range(len(vectors)):
         label, part = divmod(number, len(PARTS))
@@ -68,7 +56,8 @@ def figures(tmp_path_factory):
             if not np.isnan(place).any():
                 vectors[number] = patch_of(image, *place.astype(int))
                 break
-    before = measured()
+    names = ['consistency', 'object', 'stability', 'cell_stability', 'size']
+    before = measured(model, test, names)
     cells = (
         mask_in_input(train, 0, image_geometry(train, 0)).reshape(6, CELL, 6, CELL).any(axis=(1, 3))
     )
@@ -76,7 +65,21 @@ def figures(tmp_path_factory):
     vectors[COPY] = vectors[COPIED]
     images = torch.cat([normalised(image) for image in range(len(train))])
     vectors[UNSTABLE] = direction_of_noise(model, images)[:, None, None]
-    return before, measured()
+    return before, measured(model, test, names)
+
+
+def measured(model, test, names):
+    model.head.constrain()
+    metric = ExplanationMetrics(measures=names)
+    metric.look_at(model, test)
+    items = [test[number] for number in range(len(test))]
+    samples = [
+        dict(gt_label=item['data_samples'].gt_label, sample_idx=number)
+        for number, item in enumerate(items)
+    ]
+    metric.process(dict(inputs=[item['inputs'] for item in items]), samples)
+    metric.evaluate(len(test))
+    return {one.name: one for one in metric.found}
 
 
 @torch.no_grad()
@@ -118,6 +121,33 @@ def test_a_copy_is_counted(figures):
 
 
 def test_a_prototype_that_noise_moves_is_the_least_stable(figures):
-    before, after = (each['part_stability'].of_prototypes for each in figures)
-    assert worst_prototypes(figures[1]['part_stability'])[0] == UNSTABLE
-    assert after[UNSTABLE] < before[UNSTABLE] - 0.3
+    for name in ('part_stability', 'cell_stability'):
+        before, after = (each[name].of_prototypes for each in figures)
+        assert worst_prototypes(figures[1][name])[0] == UNSTABLE
+        assert after[UNSTABLE] < before[UNSTABLE] - 0.3
+
+
+@pytest.mark.slow
+def test_so_it_is_in_a_trained_network_where_the_parts_in_the_boxes_do_not_tell(tmp_path):
+    root = make_birds(tmp_path / 'birds', 4, train=30, test=10)
+    schedule = dict(epochs=8, push_epochs=[0, 2, 7])
+    config = load_config(CONFIG, data_root=str(root), work_dir=str(tmp_path / 'work'))
+    config.merge_from_dict(
+        dict(
+            optim_wrapper=dict(schedule=schedule),
+            model=dict(head=dict(num_classes=4)),
+            train_dataloader=dict(num_workers=0, persistent_workers=False),
+        )
+    )
+    runner = checked_runner(config)
+    runner.train()
+    model = runner.model.eval()
+    train, test = runner.push_loader.dataset, runner.test_loop.dataloader.dataset
+    pixels = {'inputs': [train[image]['inputs'] for image in range(0, len(train), 2)]}
+    images = model.data_preprocessor(pixels, training=False)['inputs']
+    before = measured(model, test, ['cell_stability'])['cell_stability']
+    assert before.of_prototypes.min() > 0.7
+    model.head.prototype_vectors.data[UNSTABLE] = direction_of_noise(model, images)[:, None, None]
+    after = measured(model, test, ['cell_stability'])['cell_stability']
+    assert worst_prototypes(after)[0] == UNSTABLE
+    assert after.of_prototypes[UNSTABLE] < before.of_prototypes.min() - 0.1

@@ -2,6 +2,7 @@
 
 from mmproto.evaluation.figure import Measure
 from mmproto.evaluation.figures.camera_change import CameraChange
+from mmproto.evaluation.figures.cell_stability import CellStability
 from mmproto.evaluation.figures.deletion import Deletion
 from mmproto.evaluation.figures.effective_field import EffectiveField
 from mmproto.evaluation.figures.explanation_size import ExplanationSize
@@ -25,6 +26,7 @@ MEASURES: dict[str, type[Measure]] = {
         PartPurity,
         OnObject,
         PartStability,
+        CellStability,
         Deletion,
         EffectiveField,
         OutsideAttack,

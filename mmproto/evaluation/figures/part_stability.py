@@ -2,17 +2,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from mmproto.evaluation.explained_image import ExplainedImage
 from mmproto.evaluation.figure import Estimate, Figure, Measure, Rows, interval
+from mmproto.evaluation.figures.noise import SEEDS, outputs_under_noise
 from mmproto.evaluation.figures.part_peaks import PartPairs, scaled_parts, upsampled_peaks
 from mmproto.evaluation.measures.part_consistency import HALF_SIZE
 from mmproto.evaluation.measures.part_stability import stability
 from mmproto.evaluation.network_probe import NetworkProbe
 
-NOISE, BOUND = 0.2, 0.25  # standard deviation and bound, in units of the normalised image
-SEEDS = 3
 RESAMPLES = 200  # each counts all pairs anew
 
 
@@ -38,15 +36,11 @@ class PartStability(Measure):
             )
             for image in images
         ]
-        for seed in range(SEEDS):
-            noisy = torch.stack([_noisy(image, seed) for image in images])
-            outputs = network.outputs(noisy)
-            for image, row, features, logits in zip(
-                images, rows, outputs.feature_map, outputs.logits
-            ):
+        for outputs, holds in outputs_under_noise(images, network):
+            for image, row, features, held in zip(images, rows, outputs.feature_map, holds):
                 maps = network.similarity_maps(features)[image.own].cpu().numpy()
                 row['noisy'].append(upsampled_peaks(maps))
-                row['holds'].append(int(logits.argmax()) == image.predicted)
+                row['holds'].append(bool(held))
         return rows
 
     def figures(self, rows: Rows, prototype_class: np.ndarray) -> list[Figure]:
@@ -80,7 +74,7 @@ class PartStability(Measure):
                 of_prototypes=of_prototypes(own),
                 meaning='In what share of the images noise leaves the parts in the box as they '
                 'are. A box without any part stays one, so a prototype on the background, or one '
-                'that always points at the middle, is stable.',
+                'that always points at the middle, is stable: see cell stability as well.',
             )
         ]
 
@@ -91,13 +85,6 @@ class _Hits:
     def __init__(self, pairs: PartPairs, still: np.ndarray, noisy: Sequence[np.ndarray]) -> None:
         self.still = pairs.hits(still, HALF_SIZE)
         self.noisy = [pairs.hits(one, HALF_SIZE) for one in noisy]
-
-
-def _noisy(image: ExplainedImage, seed: int) -> torch.Tensor:
-    """Return the image with noise that depends on its number and the seed alone."""
-    rng = np.random.default_rng([seed, image.number])
-    noise = np.clip(rng.normal(0, NOISE, image.input.shape), -BOUND, BOUND)
-    return image.input + torch.from_numpy(noise.astype(np.float32)).to(image.input.device)
 
 
 def _mean(values: np.ndarray, axis: int) -> np.ndarray:

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from mmproto.evaluation.figure_table import worst_prototypes
+from mmproto.evaluation.figures.noise import SEEDS
 from mmproto.evaluation.figures.part_consistency import PartConsistency
 from mmproto.evaluation.figures.part_peaks import upsampled_peaks
 from mmproto.evaluation.figures.part_purity import PartPurity
-from mmproto.evaluation.figures.part_stability import SEEDS, PartStability
+from mmproto.evaluation.figures.part_stability import PartStability
 from tests.evaluation.figures.images import classes as classes_of
 from tests.evaluation.figures.images import explained, rows_of, small_network
 from tests.evaluation.measures.golden import golden_metrics
