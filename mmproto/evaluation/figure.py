@@ -22,7 +22,8 @@ class Estimate(NamedTuple):
 
     Attributes:
         value: The figure; NaN where nothing could be measured.
-        low: Lower end of its 95 % confidence interval over the images.
+        low: Lower end of its 95 % confidence interval over the images; NaN for a figure of the
+            model alone, which no image makes uncertain.
         high: Upper end.
     """
 
@@ -42,6 +43,7 @@ class Figure:
         chance: What means something else gives, by what that is, such as 'centre of the image'.
         meaning: One sentence: what it means, and when it misleads.
         higher_is_better: False for a figure that should be small.
+        decimals: How many are shown.
         of_prototypes: The figure of each prototype (P,), NaN where it has none; None if it is not
             one of prototypes.
     """
@@ -52,6 +54,7 @@ class Figure:
     meaning: str
     chance: Mapping[str, float] = field(default_factory=dict)
     higher_is_better: bool = True
+    decimals: int = 3
     of_prototypes: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 

@@ -19,10 +19,8 @@ def figure_table(figures: Sequence[Figure]) -> str:
     for figure in figures:
         arrow = '↑' if figure.higher_is_better else '↓'
         chance = ', '.join(f'{name} {number(value)}' for name, value in figure.chance.items())
-        ends = f'{number(figure.estimate.low)} to {number(figure.estimate.high)}'
-        rows.append(
-            (f'{figure.title} {arrow}', number(figure.estimate.value), ends, chance, figure.meaning)
-        )
+        title = f'{figure.title} {arrow}'
+        rows.append((title, value_of(figure), interval_of(figure), chance, figure.meaning))
     return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
 
 
@@ -31,16 +29,29 @@ def figures_in_words(figures: Sequence[Figure]) -> str:
     width = max(len(figure.title) for figure in figures)
     lines = []
     for figure in figures:
-        ends = f'({number(figure.estimate.low)} to {number(figure.estimate.high)})'
+        ends = interval_of(figure) and f'({interval_of(figure)})'
         chance = ', '.join(f'{name} {number(value)}' for name, value in figure.chance.items())
-        line = f'{figure.title:{width}}  {number(figure.estimate.value):>6}  {ends:17}  {chance}'
+        line = f'{figure.title:{width}}  {value_of(figure):>6}  {ends:17}  {chance}'
         lines.append(line.rstrip())
     return '\n'.join(lines)
 
 
-def number(value: float) -> str:
+def number(value: float, decimals: int = 3) -> str:
     """Say a figure; a dash where nothing could be measured."""
-    return '-' if math.isnan(value) else f'{value:.3f}'
+    return '-' if math.isnan(value) else f'{value:.{decimals}f}'
+
+
+def value_of(figure: Figure) -> str:
+    """Say how large a figure is."""
+    return number(figure.estimate.value, figure.decimals)
+
+
+def interval_of(figure: Figure) -> str:
+    """Say the confidence interval of a figure; nothing where it has none."""
+    _, low, high = figure.estimate
+    if math.isnan(low):
+        return ''
+    return f'{number(low, figure.decimals)} to {number(high, figure.decimals)}'
 
 
 def worst_prototypes(figure: Figure, count: int = 3) -> list[int]:

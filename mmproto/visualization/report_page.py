@@ -15,7 +15,7 @@ from mmproto.analysis.image_patch import ImagePatch
 from mmproto.analysis.model_report import ModelReport
 from mmproto.analysis.prototype_statistics import PrototypeStatistics
 from mmproto.datasets.image_dataset import ImageDataset
-from mmproto.evaluation.figure_table import number, worst_prototypes
+from mmproto.evaluation.figure_table import interval_of, number, value_of, worst_prototypes
 from mmproto.explanation.image_explanation import ImageExplanation
 from mmproto.utils.files import whole_file
 from mmproto.visualization.edit_data import edit_data, edit_numbers
@@ -69,6 +69,8 @@ def report_page(report: ModelReport, gallery: Gallery, datasets: Mapping[str, Im
         report=report,
         names=names,
         number=number,
+        value_of=value_of,
+        interval_of=interval_of,
         worst=worst_prototypes,
         doubtful=sum(one.doubtful for one in report.prototypes),
         hinted=sum(bool(one.concerns) and not one.doubtful for one in report.prototypes),

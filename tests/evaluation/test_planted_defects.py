@@ -128,9 +128,9 @@ def test_a_prototype_that_noise_moves_is_the_least_stable(figures):
 
 
 @pytest.mark.slow
-def test_so_it_is_in_a_trained_network_where_the_parts_in_the_boxes_do_not_tell(tmp_path):
-    root = make_birds(tmp_path / 'birds', 4, train=30, test=10)
-    schedule = dict(epochs=8, push_epochs=[0, 2, 7])
+def test_so_it_is_in_a_trained_network(tmp_path):
+    root = make_birds(tmp_path / 'birds', 4, train=60, test=10)
+    schedule = dict(epochs=16, push_epochs=[9, 15])
     config = load_config(CONFIG, data_root=str(root), work_dir=str(tmp_path / 'work'))
     config.merge_from_dict(
         dict(
@@ -142,8 +142,10 @@ def test_so_it_is_in_a_trained_network_where_the_parts_in_the_boxes_do_not_tell(
     runner = checked_runner(config)
     runner.train()
     model = runner.model.eval()
-    train, test = runner.push_loader.dataset, runner.test_loop.dataloader.dataset
-    pixels = {'inputs': [train[image]['inputs'] for image in range(0, len(train), 2)]}
+    train, test = (
+        DATASETS.build(config[name].dataset) for name in ('push_dataloader', 'test_dataloader')
+    )
+    pixels = {'inputs': [train[image]['inputs'] for image in range(0, len(train), 3)]}
     images = model.data_preprocessor(pixels, training=False)['inputs']
     before = measured(model, test, ['cell_stability'])['cell_stability']
     assert before.of_prototypes.min() > 0.7

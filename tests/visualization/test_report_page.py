@@ -13,7 +13,7 @@ from mmpretrain.registry import DATASETS
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.report import analyse
 from mmproto.engine.push_certificate import PushCertificate
-from mmproto.evaluation.figure_table import number, worst_prototypes
+from mmproto.evaluation.figure_table import interval_of, number, value_of, worst_prototypes
 from mmproto.visualization.prototype_images import NoImages
 from mmproto.visualization.report_page import (
     most_confused,
@@ -156,7 +156,7 @@ def test_it_says_what_the_report_says(browser, written):
     rows = every(browser, '.figures tbody tr')
     for row, figure in zip(rows, report.figures, strict=True):
         assert row.text.startswith(figure.title)
-        assert number(figure.estimate.value) in row.text
+        assert f'{value_of(figure)} {interval_of(figure)}'.strip() in row.text
         assert all(f'{name} {number(value)}' in row.text for name, value in figure.chance.items())
         links = [each.text for each in row.find_elements('css selector', 'td:last-child a')]
         assert links == [str(j) for j in worst_prototypes(figure)]

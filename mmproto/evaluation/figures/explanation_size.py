@@ -60,23 +60,24 @@ class ExplanationSize(Measure):
         return [
             _exact(
                 'prototypes_used', 'Prototypes that speak for a class', global_size(self.weight),
-                'How many there are to know of the whole model.',
+                'How many there are to know of the whole model.', decimals=0,
             ),
             Figure(
                 name='active_prototypes',
                 title='Prototypes that are active in an image',
                 estimate=mean_estimate([row['active'] for row in rows]),
                 higher_is_better=False,
+                decimals=1,
                 meaning='Those that score more than a tenth of the highest. A similarity that is '
                 'never near zero makes all of them active.',
             ),
             _exact(
                 'last_layer_sparsity', 'Connections that are zero', sparsity(self.weight),
-                'The share of the last layer that nobody has to look at.', higher=True,
+                'The share of the last layer that nobody has to look at.', higher_is_better=True,
             ),
             _exact(
                 'duplicates', 'Duplicates', num_duplicates(self.vectors, prototype_class),
-                'Prototypes that are the same patch as another of their class.',
+                'Prototypes that are the same patch as another of their class.', decimals=0,
             ),
             Figure(
                 name='places_apart',
@@ -94,7 +95,14 @@ class ExplanationSize(Measure):
         ]  # fmt: skip
 
 
-def _exact(name: str, title: str, value: float, meaning: str, higher: bool = False) -> Figure:
+def _exact(
+    name: str,
+    title: str,
+    value: float,
+    meaning: str,
+    higher_is_better: bool = False,
+    decimals: int = 3,
+) -> Figure:
     """Return a figure of the model alone, which no image makes uncertain."""
-    exact = Estimate(float(value), float(value), float(value))
-    return Figure(name, title, exact, meaning, higher_is_better=higher)
+    exact = Estimate(float(value), float('nan'), float('nan'))
+    return Figure(name, title, exact, meaning, higher_is_better=higher_is_better, decimals=decimals)
