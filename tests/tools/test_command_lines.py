@@ -230,6 +230,10 @@ def test_another_backbone_is_one_setting(run, tmp_path):
             ['tools/explain.py', CONFIG, 'x', 'x', '--out', 'why', '--all-prototypes', 'x.txt'],
             'x.txt: give a file that ends in .csv or .json',
         ),
+        (
+            ['tools/explain.py', CONFIG, 'x', 'x', '--out', 'why', '--fields', '-1'],
+            '-1 is no whole number of at least 0',
+        ),
         (['tools/report.py', CONFIG, 'no.pth', '--out', 'work_dirs'], 'no checkpoint no.pth'),
         (['tools/benchmark.py', '--prototypes', '2000', '10'], '--prototypes 10: give at least 20'),
         (['tools/benchmark.py', '--images', '100'], 'fewer than the 200 classes: give more images'),
