@@ -21,7 +21,11 @@ def explanation_json(one: ImageExplanation, gallery: Gallery) -> dict:
 
     def field_of(match: PrototypeMatch) -> dict | None:
         field = one.fields.get(match.prototype)
-        return field and dict(in_box=_known(field.in_box), in_cell=_known(field.in_cell))
+        return (
+            None
+            if field is None
+            else dict(in_box=_known(field.in_box), in_cell=_known(field.in_cell))
+        )
 
     def match_of(match: PrototypeMatch) -> dict:
         return {

@@ -136,5 +136,5 @@ def _match_data(one: ImageExplanation, match: PrototypeMatch) -> dict:
             width=last_column - first_column,
             height=last_row - first_row,
         ),
-        field=field and dict(outline=outline(field.region), in_box=field.in_box),
+        field=None if field is None else dict(outline=outline(field.region), in_box=field.in_box),
     )
