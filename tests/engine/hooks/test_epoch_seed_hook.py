@@ -63,6 +63,7 @@ def draws(work_dir, name, seed=0, stop_after=None, workers=0, persistent=False, 
     runner, watch = Runner.from_cfg(config), WatchDraws(stop_after)
     runner.register_hook(watch)
     runner.train()
+    runner.train_loop.dataloader._iterator = None  # left to the garbage, workers wait for 5 s each
     return watch.epochs
 
 
