@@ -24,7 +24,7 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-from mmproto.apis.benchmark.networks import PER_CLASS, RandomImages, Setting
+from mmproto.apis.benchmark.networks import MOST_CLASSES, PER_CLASS, RandomImages, Setting
 from mmproto.apis.benchmark.pipeline import EXPLAINED, explanations, last_layer, push
 from mmproto.apis.benchmark.ratios import GPU_VARIANTS, VARIANTS, one_image, training_step
 from mmproto.apis.benchmark.tables import plot, ratio_table, time_table
@@ -33,7 +33,8 @@ from mmproto.utils.extras import need
 from mmproto.utils.files import make_writable
 
 SCHEDULE = Path(__file__).parents[1] / 'configs/_base_/schedules/protopnet.py'
-PARTS = ('prototypes', 'sizes', 'variants', 'push', 'last_layer', 'explanations')
+ON_IMAGES = ('push', 'last_layer', 'explanations')
+PARTS = ('prototypes', 'sizes', 'variants', *ON_IMAGES)
 
 
 def parse_args():
@@ -56,6 +57,12 @@ def parse_args():
         help='numbers of prototypes; the first one but where numbers are compared',
     )
     parser.add_argument('--channels', type=positive, default=128, help='channels of a prototype')
+    parser.add_argument(
+        '--classes', type=positive, default=MOST_CLASSES, help='at most; each has ten prototypes'
+    )
+    parser.add_argument(
+        '--out-index', type=int, default=-1, help="the network's map that is used; the last one"
+    )
     parser.add_argument('--images', type=positive, default=400, help='images of the push set')
     parser.add_argument('--batch-size', type=positive, default=16, help='images of a batch')
     parser.add_argument('--repeats', type=positive, default=5, help='how often each is timed')
@@ -66,13 +73,23 @@ def parse_args():
     return parser.parse_args()
 
 
-def check(args, setting):
-    if setting.classes < 2:
-        raise InputError(f'--prototypes {setting.prototypes}: give at least {2 * PER_CLASS}')
-    if args.images < setting.classes:
+def check(args, settings):
+    for setting in settings:
+        if setting.classes < 2:
+            raise InputError(
+                f'--prototypes {setting.prototypes} --classes {args.classes} make fewer than two '
+                f'classes: give at least {2 * PER_CLASS} and 2'
+            )
+    if args.images < settings[0].classes and {*args.parts} & {*ON_IMAGES}:
         raise InputError(
-            f'--images {args.images} is fewer than the {setting.classes} classes: give more images'
+            f'--images {args.images} is fewer than the {settings[0].classes} classes: give more'
         )
+    try:
+        settings[0].baseline()
+    except Exception as error:  # whatever timm raises
+        raise InputError(
+            f'--backbone {args.backbone} --out-index {args.out_index} does not work: {error}'
+        ) from error
     if args.plot:
         need('explain', 'matplotlib')
         make_writable(args.plot.parent)
@@ -93,10 +110,17 @@ def main():
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
 
     def setting(prototypes=args.prototypes[0], size=args.sizes[0]):
-        return Setting(args.backbone, size, prototypes, args.channels, device)
+        return Setting(
+            args.backbone,
+            size,
+            prototypes,
+            args.channels,
+            device,
+            out_index=args.out_index,
+            most_classes=args.classes,
+        )
 
-    for prototypes in args.prototypes:
-        check(args, setting(prototypes))
+    check(args, [setting(prototypes) for prototypes in args.prototypes])
     MMLogger.get_current_instance().setLevel('WARNING')
     recipe = Config.fromfile(SCHEDULE).optim_wrapper
     batch, repeats = args.batch_size, args.repeats

@@ -7,8 +7,9 @@ import pytest
 from tests.command import run_command
 
 SMALL = [
-    '--backbone', 'test_resnet', '--sizes', '32', '64', '--prototypes', '40', '20',
-    '--channels', '8', '--images', '8', '--batch-size', '4', '--repeats', '1',
+    '--backbone', 'test_resnet', '--out-index', '-2', '--sizes', '32', '64',
+    '--prototypes', '40', '20', '--classes', '3', '--channels', '8',
+    '--images', '8', '--batch-size', '4', '--repeats', '1',
 ]  # fmt: skip
 
 

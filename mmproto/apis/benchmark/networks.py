@@ -26,10 +26,12 @@ class Setting:
     Attributes:
         backbone: Name of a timm model.
         size: Side of the images, in pixels.
-        prototypes: Number of prototypes: ten a class, or more where that makes over 200 classes.
+        prototypes: Number of prototypes: ten a class, or more where classes are too few.
         channels: Channels of a prototype.
         device: Where to compute.
         memory_format: As of :class:`FittedClassifier`.
+        out_index: Which of the network's maps the heads look at, the last by default.
+        most_classes: How many classes there are at most.
     """
 
     backbone: str
@@ -38,11 +40,13 @@ class Setting:
     channels: int = 128
     device: str = 'cpu'
     memory_format: str = 'contiguous_format'
+    out_index: int = -1
+    most_classes: int = MOST_CLASSES
 
     @property
     def classes(self) -> int:
         """Number of classes."""
-        return min(MOST_CLASSES, self.prototypes // PER_CLASS)
+        return min(self.most_classes, self.prototypes // PER_CLASS)
 
     def protopnet(self) -> ProtoPNet:
         """Build a ProtoPNet with random weights."""
@@ -69,7 +73,10 @@ class Setting:
         init_default_scope('mmpretrain')
         torch.manual_seed(0)
         backbone = dict(
-            type='TIMMBackbone', model_name=self.backbone, features_only=True, out_indices=(-1,)
+            type='TIMMBackbone',
+            model_name=self.backbone,
+            features_only=True,
+            out_indices=(self.out_index,),
         )
         parts = dict(backbone=backbone, neck=neck, head=head)
         model = MODELS.build(dict(type=kind, memory_format=self.memory_format, **parts))

@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from mmproto.apis.benchmark.networks import Setting
 from mmproto.apis.benchmark.ratios import LINEAR, NETWORKS, one_image, training_step
@@ -15,6 +16,16 @@ def test_there_are_ten_prototypes_a_class_until_there_are_200_classes():
     head = setting(4000).protopnet().head
     assert len(head.prototype_class) == 4000
     assert setting(4000).baseline().head.num_classes == head.num_classes == 200
+
+
+def test_more_classes_and_a_finer_map_can_be_asked_for():
+    finer = Setting('test_resnet', 32, 4000, channels=16, out_index=-2, most_classes=300)
+    assert finer.classes == 300
+    images = torch.rand(1, 3, 32, 32)
+    (last,), (map_before,) = (
+        one.protopnet().eval().extract_feat(images) for one in (setting(4000), finer)
+    )
+    assert map_before.shape[2] == 2 * last.shape[2]
 
 
 def test_what_only_prototypes_need_shows():
