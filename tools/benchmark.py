@@ -120,8 +120,8 @@ def main():
             most_classes=args.classes,
         )
 
-    check(args, [setting(prototypes) for prototypes in args.prototypes])
     MMLogger.get_current_instance().setLevel('WARNING')
+    check(args, [setting(prototypes) for prototypes in args.prototypes])
     recipe = Config.fromfile(SCHEDULE).optim_wrapper
     batch, repeats = args.batch_size, args.repeats
     print(
