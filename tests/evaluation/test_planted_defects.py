@@ -115,9 +115,11 @@ def test_a_prototype_of_the_background_is_the_worst_on_the_object(figures):
     assert worst_prototypes(after['part_consistency_of_cell'])[0] == BACKGROUND
 
 
-def test_a_copy_is_counted(figures):
+def test_a_copy_is_counted_and_named(figures):
     before, after = figures
     assert (before['duplicates'].estimate.value, after['duplicates'].estimate.value) == (0, 1)
+    assert worst_prototypes(before['duplicates']) == []
+    assert worst_prototypes(after['duplicates']) == [COPIED, COPY]
 
 
 def test_a_prototype_that_noise_moves_is_the_least_stable(figures):

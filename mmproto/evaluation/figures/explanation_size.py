@@ -8,6 +8,7 @@ from mmproto.evaluation.figure import Estimate, Figure, Measure, Rows, mean_esti
 from mmproto.evaluation.measures.continuity import peak_shift
 from mmproto.evaluation.measures.contrastivity import between_pairs, vector_distance
 from mmproto.evaluation.measures.explanation_size import (
+    copies,
     global_size,
     local_size,
     num_duplicates,
@@ -78,6 +79,7 @@ class ExplanationSize(Measure):
             _exact(
                 'duplicates', 'Duplicates', num_duplicates(self.vectors, prototype_class),
                 'Prototypes that are the same patch as another of their class.', decimals=0,
+                of_prototypes=_known(copies(self.vectors, prototype_class)),
             ),
             Figure(
                 name='places_apart',
@@ -96,13 +98,13 @@ class ExplanationSize(Measure):
 
 
 def _exact(
-    name: str,
-    title: str,
-    value: float,
-    meaning: str,
-    higher_is_better: bool = False,
-    decimals: int = 3,
+    name: str, title: str, value: float, meaning: str, higher_is_better: bool = False, **more: Any
 ) -> Figure:
     """Return a figure of the model alone, which no image makes uncertain."""
     exact = Estimate(float(value), float('nan'), float('nan'))
-    return Figure(name, title, exact, meaning, higher_is_better=higher_is_better, decimals=decimals)
+    return Figure(name, title, exact, meaning, higher_is_better=higher_is_better, **more)
+
+
+def _known(numbers: np.ndarray) -> np.ndarray:
+    """Return NaN for 0: a prototype without a copy is not among the worst."""
+    return np.where(numbers > 0, numbers, np.nan)

@@ -43,6 +43,21 @@ def local_size(scores: np.ndarray, threshold: float = ACTIVE) -> np.ndarray:
     return (scores > threshold * scores.max(axis=1, keepdims=True)).sum(axis=1)
 
 
+def copies(prototypes: np.ndarray, prototype_class: np.ndarray) -> np.ndarray:
+    """How many others of its class each prototype equals.
+
+    Args:
+        prototypes: Prototypes (P, D).
+        prototype_class: Class of each prototype (P,).
+
+    Returns:
+        Numbers (P,), 0 for a prototype that is not there twice.
+    """
+    rows = np.column_stack([prototype_class, prototypes])
+    _, group, size = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
+    return size[group.ravel()] - 1  # before NumPy 2.1 some versions keep a dimension
+
+
 def num_duplicates(prototypes: np.ndarray, prototype_class: np.ndarray) -> int:
     """How many prototypes repeat another one of their class, and so explain nothing more.
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mmproto.evaluation.measures.explanation_size import (
+    copies,
     global_size,
     local_size,
     num_duplicates,
@@ -40,7 +41,9 @@ def test_duplicates_are_of_one_class():
     classes = np.array([0, 1, 0, 2, 1, 0])
     prototypes = np.array([[1.0, 2], [1, 2], [1, 2], [1, 2], [2, 1], [1, 2]])
     assert num_duplicates(prototypes, classes) == 2
+    assert copies(prototypes, classes).tolist() == [2, 0, 2, 0, 0, 2]
     assert num_duplicates(prototypes, np.arange(6)) == 0
+    assert not copies(prototypes, np.arange(6)).any()
     assert num_duplicates(BASE['prototype'], BASE['prototype_class']) == 0
     assert (
         num_duplicates(np.tile(BASE['prototype'], (2, 1)), np.tile(BASE['prototype_class'], 2))
