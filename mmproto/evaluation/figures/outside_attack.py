@@ -26,7 +26,7 @@ class OutsideAttack(Measure):
 
     Args:
         images: How many images are attacked, spread evenly over the data set: an image costs as
-            much as 121 forward passes.
+            much as 81 forward passes.
     """
 
     name = 'outside'

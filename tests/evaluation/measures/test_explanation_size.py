@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mmproto.evaluation.measures.explanation_size import (
+    EPSILON,
     copies,
     global_size,
     local_size,
@@ -28,6 +29,7 @@ def test_only_a_positive_weight_speaks_for_a_class():
     weight = np.array([[1, -1, 0, 1e-4], [-1, -1, 0, 0]])
     assert global_size(weight) == 1
     assert sparsity(weight) == 4 / 8
+    assert sparsity(np.array([[EPSILON, -EPSILON, 2 * EPSILON]])) == 2 / 3
 
 
 def test_active_is_relative_to_the_highest_score_of_the_image():
