@@ -17,7 +17,8 @@ class HeadOutputs:
         locations: Row and column of that patch in the feature map (N, P, 2).
         scores: Score of that distance (N, P).
         logits: Logits (N, num_classes).
-        prototypes: The prototypes (P, D, h, w).
+        prototypes: The prototypes (P, D, h, w); in the steps of a training that spreads them over
+            processes, those of this process.
         prototype_class: Class of each prototype (P,), -1 for none.
         last_layer: What sums the scores to the logits.
     """

@@ -9,6 +9,7 @@ from mmproto.engine.hooks.frozen_backbone_hook import FrozenBackboneHook
 from mmproto.engine.hooks.push_hook import PrototypePushHook
 from mmproto.engine.hooks.resumable_checkpoint_hook import ResumableCheckpointHook
 from mmproto.engine.hooks.scheduler_hook import StagedParamSchedulerHook
+from mmproto.engine.hooks.sharded_prototypes_hook import ShardedPrototypesHook
 from mmproto.engine.hooks.solver_hook import SolverHook
 from mmproto.engine.hooks.split_check_hook import SplitCheckHook
 from mmproto.engine.hooks.start_hook import PrototypeStartHook
@@ -25,6 +26,7 @@ __all__ = [
     'PushedEMAHook',
     'PushedEarlyStoppingHook',
     'ResumableCheckpointHook',
+    'ShardedPrototypesHook',
     'SolverHook',
     'SplitCheckHook',
     'StagedParamSchedulerHook',

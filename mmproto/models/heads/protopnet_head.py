@@ -19,6 +19,7 @@ from mmproto.models.heads.checkpoint_fit import fit_to_checkpoint
 from mmproto.models.heads.decisions import no_decisions
 from mmproto.models.heads.prototype_count import prototype_classes
 from mmproto.models.heads.prototype_names import decode_names, encode_name
+from mmproto.models.heads.prototype_shares import PrototypeShares
 from mmproto.models.last_layers import build_last_layer
 from mmproto.models.losses import build_loss
 from mmproto.models.outputs import HeadOutputs
@@ -85,6 +86,7 @@ class ProtoPNetHead(ClsHead):
     """
 
     predicts_one_class: ClassVar[bool] = True
+    shares: PrototypeShares | None = None  # while each process holds some of the prototypes
 
     prototype_class: Tensor
     prototype_image: Tensor
@@ -193,6 +195,17 @@ class ProtoPNetHead(ClsHead):
         """Bring the prototypes back to what their similarity asks for, after a step."""
         self.similarity.constrain(self.prototype_vectors)
 
+    def share_out(self) -> None:
+        """Hold this process's share of the prototypes alone, for the steps of a training."""
+        self.shares = PrototypeShares(len(self.prototype_class))
+        self.prototype_vectors.data = self.shares.own(self.prototype_vectors.data)
+
+    def put_together(self) -> None:
+        """Hold all prototypes again, as everything but a training step asks for."""
+        if self.shares is not None:
+            self.prototype_vectors.data = self.shares.together(self.prototype_vectors.data)
+            self.shares = None
+
     def outputs(
         self,
         feats: Sequence[Tensor],
@@ -212,7 +225,10 @@ class ProtoPNetHead(ClsHead):
         """
         features = self._features(feats)
         prototypes = self.prototype_vectors if prototypes is None else prototypes
-        distances, locations = self.similarity.nearest(features, prototypes)
+        if self.shares is None:
+            distances, locations = self.similarity.nearest(features, prototypes)
+        else:
+            distances, locations = self.shares.nearest(self.similarity, features, prototypes)
         scores = self.similarity.score(distances, labels, self.prototype_class)
         return HeadOutputs(
             feature_map=features,

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
@@ -13,7 +15,13 @@ class LossTerm(nn.Module):
 
     Args:
         weight: Weight of the term in the total, not negative: the sign belongs to the term.
+
+    Attributes:
+        compares_prototypes: Whether the term looks at ``outputs.prototypes``, of which a process
+            has a share where they are spread over several.
     """
+
+    compares_prototypes: ClassVar[bool] = False
 
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()

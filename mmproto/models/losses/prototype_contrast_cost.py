@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
@@ -26,6 +28,8 @@ class PrototypeContrastCost(LossTerm):
     Raises:
         InputError: If ``temperature`` is not positive.
     """
+
+    compares_prototypes: ClassVar[bool] = True
 
     def __init__(self, weight: float = 1.0, temperature: float = 0.1) -> None:
         super().__init__(weight)

@@ -150,11 +150,11 @@ def test_the_fingerprint_knows_every_connection():
 def run(folder, **changes):
     torch.manual_seed(0)
     config = train_config(folder, experiment_name=f'{folder.name}_many', **changes)
-    config['model'] = model_config(last_layer='block_sparse', similarity='cosine')
+    config['model'] = model_config(last_layer='block_sparse')
     config['optim_wrapper']['stages'] = {
         **STAGES,
         'last_layer': dict(
-            solver=dict(type='SparseLastLayer', l1_weight=3e-4, l2_weight=1.0, tolerance=0.1)
+            solver=dict(type='SparseLastLayer', l1_weight=3e-2, l2_weight=1.0, tolerance=0.1)
         ),
     }
     config['optim_wrapper']['schedule'] = dict(warm_epochs=1, epochs=3, push_epochs=[1, 2])
@@ -165,7 +165,7 @@ def test_a_training_solves_it_and_goes_on(tmp_path):
     trained = run(tmp_path / 'whole').train()
     layer = trained.head.last_layer
     assert layer.shared_weight == 0
-    assert len(layer.other_weight) > 0
+    assert 0 < len(layer.other_weight) < 12
     resumed = run(
         tmp_path / 'again', load_from=str(tmp_path / 'whole/epoch_2.pth'), resume=True
     ).train()
