@@ -3,13 +3,15 @@
 
 Of random feature maps, ten prototypes a class. Each size runs in a process of its own, so that its
 memory is that of no other: the most that was in use beyond what the process began with. On a CPU,
-under Linux, times are those of the processor, whatever else it does.
+under Linux, times are those of the processor, whatever else it does. With --processes prototypes
+and images are shared out among several, and the figures are those of the one that takes most.
 """
 
 import argparse
 import multiprocessing
 import os
 import statistics
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -20,7 +22,9 @@ from mmproto.utils.command_line import one_line_errors
 # isort: split
 import torch
 from mmpretrain.structures import DataSample
+from torch import distributed
 
+from mmproto.errors import InputError
 from mmproto.models import ProtoPNetHead
 
 PER_CLASS = 10
@@ -35,11 +39,22 @@ def parse_args():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--prototypes', type=int, nargs='+', default=[1000, 10_000, 100_000])
-    parser.add_argument('--batch-size', type=int, nargs='+', default=[16, 32])
+    parser.add_argument(
+        '--batch-size', type=int, nargs='+', default=[16, 32], help='images of all processes'
+    )
+    parser.add_argument(
+        '--processes', type=int, default=1, help='how many share the prototypes and the images'
+    )
     parser.add_argument('--channels', type=int, default=128, help='channels of a prototype')
     parser.add_argument('--repeats', type=int, default=3, help='how often each is timed')
     parser.add_argument('--last-layer', default='block_sparse', help='model.head.last_layer')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.processes < 1 or any(images % args.processes for images in args.batch_size):
+        raise InputError(
+            f'--processes {args.processes}: give at least 1, and to --batch-size '
+            f'{args.batch_size} multiples of it'
+        )
+    return args
 
 
 def count_memory_from_now():
@@ -61,13 +76,14 @@ def most_memory():
 
 
 def build(args, count, images):
-    """A training step, and a push's search, of one size."""
+    """A head, and a training step of it and a push's search, of one size."""
     torch.manual_seed(0)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    features = torch.rand(images, args.channels, CELLS, CELLS, device=device, requires_grad=True)
-    labels = torch.arange(images, device=device) * 7 % (count // PER_CLASS)
+    own = images // args.processes
+    features = torch.rand(own, args.channels, CELLS, CELLS, device=device, requires_grad=True)
+    labels = torch.arange(own, device=device) * 7 % (count // PER_CLASS)
     samples = [DataSample().set_gt_label(label) for label in labels]
-    numbers = torch.arange(images, device=device)
+    numbers = torch.arange(own, device=device)
     head = ProtoPNetHead(
         count // PER_CLASS,
         args.channels,
@@ -82,21 +98,28 @@ def build(args, count, images):
     def search():
         head.nearest_patches([features.detach()], labels, numbers)
 
-    return step, search
+    return head, step, search
 
 
 def memory(args, count, images):
     """Megabytes that the head and two training steps take at most."""
     before = count_memory_from_now()
-    step, _ = build(args, count, images)
+    head, step, _ = build(args, count, images)
+    if args.processes > 1:
+        head.share_out()
+    count_memory_from_now()
     step()
     step()
-    return (most_memory() - before) / MEGABYTE
+    return [(most_memory() - before) / MEGABYTE]
 
 
 def seconds(args, count, images):
-    """Seconds of a training step, and of a push's search."""
-    return [timed(function, args.repeats) for function in build(args, count, images)]
+    """Seconds of a training step, and of a push's search, which compares with all prototypes."""
+    head, step, search = build(args, count, images)
+    push = timed(search, args.repeats)
+    if args.processes > 1:
+        head.share_out()
+    return [timed(step, args.repeats), push]
 
 
 def timed(function, repeats):
@@ -116,11 +139,34 @@ def now():
     return time.perf_counter()
 
 
-def apart(function, *args):
-    """Call a function in a process of its own."""
+def apart(function, args, *size):
+    """Call a function in processes of their own, and return the largest of each figure."""
     spawn = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(1, mp_context=spawn) as process:
-        return process.submit(function, *args).result()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(args.processes, mp_context=spawn) as pool,
+    ):
+        calls = [
+            pool.submit(in_group, f'{folder}/rendezvous', rank, function, args, *size)
+            for rank in range(args.processes)
+        ]
+        return [max(figures) for figures in zip(*(call.result() for call in calls))]
+
+
+def in_group(rendezvous, rank, function, args, *size):
+    """Call a function in a process of several that know each other."""
+    if args.processes == 1:
+        return function(args, *size)
+    on_gpus = torch.cuda.is_available()
+    if on_gpus:
+        torch.cuda.set_device(rank)
+    distributed.init_process_group(
+        'nccl' if on_gpus else 'gloo', f'file://{rendezvous}', rank=rank, world_size=args.processes
+    )
+    try:
+        return function(args, *size)
+    finally:
+        distributed.destroy_process_group()
 
 
 def main():
@@ -129,7 +175,7 @@ def main():
     for count in args.prototypes:
         for images in args.batch_size:
             os.environ[FREED_AT_ONCE] = '65536'
-            megabytes = apart(memory, args, count, images)
+            (megabytes,) = apart(memory, args, count, images)
             del os.environ[FREED_AT_ONCE]
             step, push = apart(seconds, args, count, images)
             print(

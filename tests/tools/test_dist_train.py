@@ -41,6 +41,10 @@ optim_wrapper = dict(
 )
 randomness = dict(seed=0)
 """
+SHARDED = """
+_base_ = 'config.py'
+custom_hooks = [*_base_.custom_hooks, dict(type='ShardedPrototypesHook')]
+"""
 HANGS = """
 _base_ = 'config.py'
 env_cfg = dict(dist_cfg=dict(timeout=60))
@@ -79,9 +83,9 @@ def run(*command, launcher=('bash',), **env):
     assert code == 0, text
 
 
-def train(folder, processes, port):
+def train(folder, processes, port, name='config'):
     """Train on that many processes of one machine."""
-    config = folder / 'config.py'
+    config = folder / f'{name}.py'
     if processes == 1:
         run('tools/train.py', config, *options(folder, 1), launcher=[sys.executable])
     else:
@@ -124,12 +128,19 @@ def write_config(folder, base):
     ('base', 'numbers'), [('resnet34_folder', (2, 4)), ('resnet34_findings_folder', (2,))]
 )
 def test_processes_train_as_one_does_in_batches_of_all(tmp_path, base, numbers):
-    """Prototypes that begin at patches, steps, an uneven last batch, pushes and the solver."""
+    """Prototypes that begin at patches, steps, an uneven last batch, pushes and the solver.
+
+    And so do processes among which the prototypes are shared out.
+    """
     write_config(tmp_path, base)
     for processes in (1, *numbers):
         train(tmp_path, processes, 29690 + processes)
     for processes in numbers:
         check_the_same(tmp_path, processes)
+    (tmp_path / 'on 2').rename(tmp_path / 'without shares')
+    (tmp_path / 'sharded.py').write_text(SHARDED)
+    train(tmp_path, 2, 29699, 'sharded')
+    check_the_same(tmp_path, 2)
 
 
 @pytest.fixture(name='nodes')

@@ -42,7 +42,7 @@ class ShardedPrototypesHook(Hook):
             loss term, a hook, an optimizer; or if the processes are given unequal shares of images.
     """
 
-    priority = 'VERY_LOW'  # the other hooks have done what they do before a training
+    priority = 'VERY_HIGH'  # what it refuses, before others take time
 
     def before_run(self, runner: Runner) -> None:
         """Tell DDP, before the loop wraps the model, that the processes' prototypes differ."""
@@ -54,7 +54,13 @@ class ShardedPrototypesHook(Hook):
         """Refuse what would look at the prototypes of other processes."""
         if not isinstance(runner.optim_wrapper, StagedOptimWrapper):
             raise _refusal("optim_wrapper is built by no 'ProtoPNetOptimWrapperConstructor'")
-        for name, term in unwrap_model(runner.model).head.loss_module.terms.items():
+        head = unwrap_model(runner.model).head
+        if len(head.prototype_class) < get_world_size():
+            raise _refusal(
+                f'model.head has {len(head.prototype_class)} prototypes and there are '
+                f'{get_world_size()} processes'
+            )
+        for name, term in head.loss_module.terms.items():
             if term.compares_prototypes:
                 raise _refusal(f'model.head.loss.{name} compares prototypes with each other')
         for hook in runner.hooks:
@@ -82,15 +88,11 @@ class ShardedPrototypesHook(Hook):
                 'train_dataloader.sampler.round_up=True'
             )
 
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None
-    ) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Share out, before the first step of an epoch."""
         if batch_idx == 0 and get_world_size() > 1:
-            head = unwrap_model(runner.model).head
-            head.share_out()
-            assert head.shares is not None
-            _change_moments(runner, head.shares.own)
+            shares = unwrap_model(runner.model).head.share_out()
+            _change_moments(runner, shares.own)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -115,6 +117,6 @@ def _change_moments(runner: Runner, change: Callable[[Tensor], Tensor]) -> None:
 
 def _refusal(reason: str) -> InputError:
     return InputError(
-        f'custom_hooks: ShardedPrototypesHook, but {reason}, of which each process has a share: '
-        'leave one of the two out'
+        f'custom_hooks: ShardedPrototypesHook gives each process a share of the prototypes, but '
+        f'{reason}: leave one of the two out'
     )

@@ -195,10 +195,15 @@ class ProtoPNetHead(ClsHead):
         """Bring the prototypes back to what their similarity asks for, after a step."""
         self.similarity.constrain(self.prototype_vectors)
 
-    def share_out(self) -> None:
-        """Hold this process's share of the prototypes alone, for the steps of a training."""
+    def share_out(self) -> PrototypeShares:
+        """Hold this process's share of the prototypes alone, for the steps of a training.
+
+        Until :meth:`put_together` the head computes outputs and losses, on all processes at once,
+        and nothing else.
+        """
         self.shares = PrototypeShares(len(self.prototype_class))
         self.prototype_vectors.data = self.shares.own(self.prototype_vectors.data)
+        return self.shares
 
     def put_together(self) -> None:
         """Hold all prototypes again, as everything but a training step asks for."""

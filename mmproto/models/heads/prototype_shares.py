@@ -28,10 +28,12 @@ class PrototypeShares:
         ends = [count * (rank + 1) // processes for rank in range(processes)]
         self.sizes = [end - first for first, end in zip([0, *ends], ends)]
 
+    @torch.no_grad()
     def own(self, whole: Tensor) -> Tensor:
         """Take this process's share (p, ...) of what all prototypes have (P, ...)."""
         return whole.split(self.sizes)[get_rank()].clone()
 
+    @torch.no_grad()
     def together(self, own: Tensor) -> Tensor:
         """Put the shares (p, ...) of all processes together (P, ...), on each of them."""
         whole = own.new_empty(sum(self.sizes), *own.shape[1:])
