@@ -35,7 +35,7 @@ model = dict(
 )
 rates = dict(backbone=dict(lr=1e-2), neck=dict(lr=1e-2), prototypes=dict(lr=1e-2))
 optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type='SGD', lr=0.1, momentum=0.9),
+    optimizer=dict(_delete_=True, type='SGD', momentum=0.9),
     schedule=dict(epochs=4, push_epochs=[1, 3]),
     stages=dict(joint=rates),
 )
