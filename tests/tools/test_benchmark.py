@@ -38,3 +38,18 @@ def test_it_times_the_end_of_a_training_and_explanations():
     solved, trained = map(float, re.findall(r', objective ([\d.]+) \|', text))
     assert solved < trained
     assert re.search(r'^\| explain and write \| ', text, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_a_share_of_the_prototypes_takes_less_memory():
+    figures = []
+    for processes in ('1', '2'):
+        code, text = run_command(
+            'tools/benchmark_head.py', '--prototypes', '20000', '--batch-size', '16',
+            '--repeats', '1', '--processes', processes,
+        )  # fmt: skip
+        assert code == 0, text
+        figures.append([float(one.replace(',', '')) for one in text.splitlines()[-1].split()])
+    (*sizes, whole, _, _), (*same, share, _, _) = figures
+    assert sizes == same == [20_000, 2_000, 16]
+    assert share < 0.8 * whole

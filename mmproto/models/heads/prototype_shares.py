@@ -99,7 +99,7 @@ class _Exchange(torch.autograd.Function):
         return _exchange(vector, sent, given)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return _exchange(gradient.contiguous(), ctx.given, ctx.sent), None, None
 
 

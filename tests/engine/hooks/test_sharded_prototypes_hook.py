@@ -77,10 +77,10 @@ def run_process(rank, processes, folder, settings):
         torch.distributed.destroy_process_group()
 
 
-def train(folder, processes, method='spawn', **settings):
-    mp.start_processes(
-        run_process, (processes, str(folder), settings), processes, start_method=method
-    )
+def train(folder, processes, **settings):
+    """Train in forked processes, which are there at once; each computes on one thread."""
+    arguments = processes, str(folder), settings
+    mp.start_processes(run_process, arguments, processes, start_method='fork')
     return folder
 
 
@@ -114,8 +114,8 @@ NEAR = dict(rtol=1e-4, atol=1e-5)
 
 def test_two_processes_train_and_push_as_one_does(tmp_path):
     short = dict(phases=PHASES[:1])
-    one = train(tmp_path / 'one', 1, 'fork', hook=False, **short)
-    two = train(tmp_path / 'two', 2, 'fork', **short)
+    one = train(tmp_path / 'one', 1, hook=False, **short)
+    two = train(tmp_path / 'two', 2, **short)
     assert_same(two / 'epoch_1.pth', one / 'epoch_1.pth', **NEAR)
     assert [torch.load(two / f'held_{rank}.pth') for rank in (0, 1)] == [[3], [4]]
     pushed = [numbers(folder / 'epoch_1.pth') for folder in (one, two)]
@@ -143,7 +143,7 @@ def run_uneven(rank, folder):
 
 @pytest.mark.slow
 def test_unequal_numbers_of_images_are_refused(tmp_path):
-    mp.spawn(run_uneven, (str(tmp_path / 'work'),), nprocs=2)
+    mp.start_processes(run_uneven, (str(tmp_path / 'work'),), 2, start_method='fork')
 
 
 @pytest.mark.parametrize(
