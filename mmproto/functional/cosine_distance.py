@@ -38,4 +38,6 @@ def pairwise_cosine_distance(patches: Tensor, prototypes: Tensor) -> Tensor:
     Returns:
         Distances (N, L, P).
     """
-    return 1 - patches @ prototypes.t()
+    every = prototypes.expand(patches.shape[0], -1, -1)
+    # A prototype's distances lie side by side in memory: its nearest patch is found faster.
+    return (1 - every @ patches.transpose(1, 2)).transpose(1, 2)
