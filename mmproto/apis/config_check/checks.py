@@ -24,7 +24,7 @@ from mmproto.apis.config_check.sections import check_sections
 from mmproto.apis.config_check.trial import Trial, quiet, scratch_runner
 from mmproto.apis.config_check.values import check_intervals, check_numbers, check_values
 from mmproto.datasets.checks import check_label_counts
-from mmproto.engine.hooks import FrozenBackboneHook, PrototypePushHook
+from mmproto.engine.hooks import FrozenBackboneHook, PrototypePushHook, ShardedPrototypesHook
 from mmproto.engine.loop import StagedTrainLoop
 from mmproto.errors import InputListError
 
@@ -147,6 +147,9 @@ def _build_training(trial: Trial, runner: Runner) -> None:
     if isinstance(loop, StagedTrainLoop) and len(trial.findings) == before:
         with trial.at('custom_hooks'):
             loop.check_hooks()
+            for hook in runner.hooks:
+                if isinstance(hook, ShardedPrototypesHook):
+                    hook.check(runner)
 
 
 def _rehearse(trial: Trial, runner: Runner, model: nn.Module, loaders: dict) -> None:

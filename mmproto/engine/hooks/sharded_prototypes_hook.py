@@ -51,7 +51,20 @@ class ShardedPrototypesHook(Hook):
         )
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse what would look at the prototypes of other processes."""
+        """Refuse what would look at the prototypes of other processes, or wait for them."""
+        self.check(runner)
+        loader: Any = runner.train_dataloader
+        images = all_gather_object((len(loader), len(loader.sampler)))
+        if len(set(images)) > 1:
+            raise InputError(
+                'custom_hooks: ShardedPrototypesHook needs equally many images on all processes, '
+                f'which are given {[count for _, count in images]}: set '
+                'train_dataloader.sampler.round_up=True'
+            )
+
+    @staticmethod
+    def check(runner: Runner) -> None:
+        """Raise an InputError if something would look at the prototypes of other processes."""
         if not isinstance(runner.optim_wrapper, StagedOptimWrapper):
             raise _refusal("optim_wrapper is built by no 'ProtoPNetOptimWrapperConstructor'")
         head = unwrap_model(runner.model).head
@@ -79,14 +92,6 @@ class ShardedPrototypesHook(Hook):
                     "optim_wrapper.type='AmpOptimWrapper' scales the loss by all gradients "
                     '(BFloat16OptimWrapper does not)'
                 )
-        loader: Any = runner.train_dataloader
-        images = all_gather_object((len(loader), len(loader.sampler)))
-        if len(set(images)) > 1:
-            raise InputError(
-                'custom_hooks: ShardedPrototypesHook needs equally many images on all processes, '
-                f'which are given {[count for _, count in images]}: set '
-                'train_dataloader.sampler.round_up=True'
-            )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Share out, before the first step of an epoch."""
@@ -102,6 +107,11 @@ class ShardedPrototypesHook(Hook):
         if self.end_of_epoch(runner.train_dataloader, batch_idx) and head.shares is not None:
             _change_moments(runner, head.shares.together)
             head.put_together()
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Refuse a checkpoint that has a share alone, whoever saves it."""
+        if unwrap_model(runner.model).head.shares is not None:
+            raise _refusal('a hook of custom_hooks saves within an epoch')
 
 
 def _change_moments(runner: Runner, change: Callable[[Tensor], Tensor]) -> None:

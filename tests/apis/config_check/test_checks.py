@@ -327,3 +327,10 @@ def test_every_config_of_mmpretrain_that_classifies_is_sound_as_it_is_read():
         except (RuntimeError, KeyError):  # a config that MMEngine does not read
             continue
         assert [str(one) for one in check_settings(cfg)] == [], file.name
+
+
+def test_what_does_not_go_with_shares_of_the_prototypes_is_found(tmp_path):
+    cfg = changed(tmp_path, {'optim_wrapper.clip_grad': dict(max_norm=1)})
+    cfg.custom_hooks.append(dict(type='ShardedPrototypesHook'))
+    (line,) = lines(cfg)
+    assert 'prototypes, but optim_wrapper.clip_grad looks at all gradients at once' in line

@@ -190,3 +190,11 @@ def test_a_loss_that_is_scaled_is_refused(tmp_path):
     runner.optim_wrapper.optim_wrappers['joint'].__class__ = AmpOptimWrapper  # which needs a GPU
     with pytest.raises(InputError, match=r"optim_wrapper\.type='AmpOptimWrapper' scales"):
         runner.train()
+
+
+def test_no_share_is_saved_as_if_it_were_all(tmp_path):
+    runner = QuietRunner.from_cfg(config_of(tmp_path))
+    runner.model.head.share_out()
+    with pytest.raises(InputError, match='but a hook of custom_hooks saves within an epoch'):
+        runner.save_checkpoint(str(tmp_path), 'within.pth', save_optimizer=False)
+    assert not list(tmp_path.glob('*.pth'))
