@@ -16,6 +16,15 @@ def small_network(**changes):
     return NetworkProbe(model)
 
 
+def varied_network():
+    """One whose predictions vary: its weights leave out what the scores have in common."""
+    network = small_network()
+    weight = network.model.head.last_layer.weight.data
+    mean = torch.tensor(np.mean([image.scores for image in explained(network, 20)], axis=0))
+    weight -= (weight @ mean)[:, None] * mean / mean.square().sum()
+    return network
+
+
 def explained(network, count=5, seed=0):
     """Images of noise of three classes."""
     dataset = ArrayDataset(count=count, seed=seed)

@@ -6,13 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 
 from mmproto.datasets.interventions import Interventions
 from mmproto.evaluation.figures.interventions import PartInterventions
 from mmproto.evaluation.figures.part_sets import PartSets
 from mmproto.evaluation.figures.pointed_parts import SHARE, elsewhere, pointed_at
 from mmproto.evaluation.measures.part_sets import sufficient_sets
-from tests.evaluation.figures.images import classes, explained, rows_of, small_network
+from tests.evaluation.figures.images import classes, explained, rows_of, varied_network
 
 PARTS, COUNT = 6, 40
 VARIANTS = np.array([list('aaaaaa'), list('aabbbb'), list('ccaacc')])
@@ -38,21 +39,20 @@ def with_interventions(image):
         return torch.where(torch.from_numpy(gone), 0, image.pixels)
 
     each = [without(np.arange(PARTS) == part) for part in range(PARTS)]
+    swapped = [
+        torch.where(torch.from_numpy(mask == part), 255 - image.pixels, image.pixels)
+        for part in range(1, PARTS + 1)
+    ]
     background = torch.where(torch.from_numpy(mask > PARTS), 255, image.pixels)
     has_sets = image.number % 5 > 0
     return replace(
-        image, changed=Interventions(mask, each, each, background, without if has_sets else None)
+        image, changed=Interventions(mask, each, swapped, background, without if has_sets else None)
     )
 
 
 @pytest.fixture(scope='module', name='network')
 def network_fixture():
-    """A network whose predictions vary: its weights leave out what the scores have in common."""
-    network = small_network()
-    weight = network.model.head.last_layer.weight.data
-    mean = torch.tensor(np.mean([image.scores for image in explained(network, 20)], axis=0))
-    weight -= (weight @ mean)[:, None] * mean / mean.square().sum()
-    return network
+    return varied_network()
 
 
 @pytest.fixture(scope='module', name='images')
@@ -190,6 +190,77 @@ def test_figures_are_means_beside_those_of_boxes_elsewhere(images, rows, measure
         ours, chance = np.nanmean([row[key] for row in rows], axis=0)
         assert figures[name].estimate.value == pytest.approx(ours)
         assert figures[name].chance['boxes elsewhere'] == pytest.approx(chance)
+
+
+def fidelity_by_loop(image, network, region, pictures):
+    """Of each own prototype: whether the part that fills most of its region lowers it most."""
+    drops = [
+        image.scores - network.outputs(picture[None].float() / 255).scores[0].numpy()
+        for picture in pictures
+    ]
+    for prototype in image.own:
+        top, bottom, left, right = region(prototype)
+        inside = image.changed.part_mask[top:bottom, left:right]
+        pixels = [(inside == part).sum() for part in range(1, PARTS + 1)]
+        if not any(pixels):
+            yield np.nan, np.nan
+            continue
+        of_this = [drop[prototype] for drop in drops]
+        most = [drop == max(of_this) and drop > 0 for drop in of_this]
+        yield most[np.argmax(pixels)], np.mean(most)
+
+
+def test_part_fidelity_is_of_box_or_cell_and_of_removal_or_exchange(images, network):
+    head = network.model.head
+    rows = rows_of(images, PartInterventions().look(images, network))
+
+    def box(image):
+        return lambda prototype: image.box(head, prototype)
+
+    def cell(image):
+        size = 16 // image.grid[0]
+        return lambda prototype: [
+            end
+            for place in image.locations[prototype]
+            for end in (size * place, size * place + size)
+        ]
+
+    names = ('part_fidelity', 'part_fidelity_of_cell', 'part_fidelity_by_exchange')
+    figures = {one.name: one for one in PartInterventions().figures(rows, classes(network))}
+    keys = ('fidelity', 'fidelity_of_cell', 'fidelity_swapped')
+    for name, key, region in zip(names, keys, (box, cell, box)):
+        means = []
+        for image, row in zip(images, rows):
+            pictures = image.changed.swapped if 'swapped' in key else image.changed.without
+            pairs = np.array([*fidelity_by_loop(image, network, region(image), pictures)], float)
+            np.testing.assert_allclose(row[key], pairs.T)
+            if not np.isnan(pairs).all():
+                means.append(np.nanmean(pairs, axis=0))
+        ours, chance = np.mean(means, axis=0)
+        assert figures[name].estimate.value == pytest.approx(ours)
+        assert figures[name].chance['any part'] == pytest.approx(chance)
+
+
+def test_single_deletion_ranks_what_boxes_show_by_what_its_removal_costs(images, network):
+    rows = PartInterventions().look(images, network)
+    weight = network.model.head.last_layer.weight.detach().numpy()
+    for image, row in zip(images, rows):
+        worth = np.zeros(PARTS)
+        for prototype in image.own:
+            top, bottom, left, right = image.box(network.model.head, prototype)
+            inside = image.changed.part_mask[top:bottom, left:right]
+            points = image.scores[prototype] * weight[image.label, prototype]
+            worth += [points * (inside == part).sum() for part in range(1, PARTS + 1)]
+        costs = [
+            image.logits[image.label] - logits(network, picture)[image.label]
+            for picture in image.changed.without
+        ]
+        order = spearmanr(worth, costs).statistic if len({*worth}) > 1 else np.nan
+        assert row['single_deletion'] == pytest.approx((1 + order) / 2, nan_ok=True)
+        after = logits(network, image.changed.background)[image.label]
+        before = image.logits[image.label]
+        assert row['background'] == (before - after < 0.05 * abs(before) or after >= before)
+    assert {bool(row['background']) for row in rows} == {True, False}
 
 
 def test_distractibility_counts_the_background_as_a_part(images, network):
