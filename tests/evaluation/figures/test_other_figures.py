@@ -9,6 +9,7 @@ from mmproto.evaluation.figures.effective_field import EffectiveField
 from mmproto.evaluation.figures.explanation_size import ExplanationSize
 from mmproto.evaluation.figures.on_object import OnObject
 from mmproto.evaluation.figures.perturbation import Perturbation
+from mmproto.explanation.effective_field import patch_fields, share_in
 from tests.evaluation.figures.images import classes, explained, rows_of, small_network
 
 
@@ -85,6 +86,13 @@ def test_a_box_holds_what_it_covers_of_a_field():
     assert held == pytest.approx(1)
     assert covered < 0.1
     assert share(corner, [7, 7]) == (0, covered)
+    rows = EffectiveField().look(images, network)
+    for image, row in zip(images, rows):
+        for (share, _), prototype in zip(row['shares'], image.shown):
+            place = image.locations[prototype]
+            (field,) = patch_fields(network.model, image.input, [prototype], [place]).numpy()
+            box = image.box(network.model.head, prototype)
+            assert share == pytest.approx(share_in(field, box), abs=1e-5)
     nothing = small_network(prototypes_per_class=[2, 3, 0])  # of the class that it predicts
     images = explained(nothing)
     rows = rows_of(images, EffectiveField().look(images, nothing))
