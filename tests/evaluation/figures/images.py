@@ -16,10 +16,18 @@ def small_network(**changes):
     return NetworkProbe(model)
 
 
-def varied_network():
-    """One whose predictions vary: its weights leave out what the scores have in common."""
-    network = small_network()
-    weight = network.model.head.last_layer.weight.data
+def varied_network(**changes):
+    """One whose prototypes and predictions vary from image to image.
+
+    The prototypes are patches of several images, the weights leave out what scores have in common.
+    """
+    network = small_network(**changes)
+    head = network.model.head
+    inputs = torch.stack([image.input for image in explained(network, 20)])
+    features = network.outputs(inputs).feature_map
+    for number, vector in enumerate(head.prototype_vectors.data):
+        vector[:, 0, 0] = features[number, :, number, 7 - number]
+    weight = head.last_layer.weight.data
     mean = torch.tensor(np.mean([image.scores for image in explained(network, 20)], axis=0))
     weight -= (weight @ mean)[:, None] * mean / mean.square().sum()
     return network

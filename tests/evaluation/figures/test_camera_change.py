@@ -4,12 +4,12 @@ import torch
 
 from mmproto.evaluation.figures.camera_change import CameraChange
 from mmproto.evaluation.measures.camera_change import another_camera
-from tests.evaluation.figures.images import classes, explained, rows_of, small_network
+from tests.evaluation.figures.images import classes, explained, rows_of, varied_network
 
 
 @pytest.mark.parametrize('bgr', [False, True])
 def test_colours_are_changed_as_they_are_seen(bgr):
-    network = small_network()
+    network = varied_network()
     network.model.data_preprocessor.to_rgb = bgr
     images = explained(network, count=12)
     rows = rows_of(images, CameraChange().look(images, network))
@@ -18,7 +18,15 @@ def test_colours_are_changed_as_they_are_seen(bgr):
         changed = another_camera(np.ascontiguousarray(seen), np.random.default_rng(image.number))
         # The preprocessor turns what was loaded as BGR into what is seen.
         inputs = torch.from_numpy(changed.copy()).permute(2, 0, 1)[None] / 255
-        label = int(network.outputs(inputs).logits.argmax())
-        assert row['right_after'] == (label == image.label)
+        outputs = network.outputs(inputs)
+        assert row['right_after'] == (int(outputs.logits.argmax()) == image.label)
+        assert row['prototypes'].tolist() == image.shown
+        for prototype, shift, drop in zip(image.shown, row['shift'], row['drop']):
+            place = outputs.locations[0, prototype].numpy()
+            assert shift == abs(place - image.locations[prototype]).sum()
+            after = float(outputs.scores[0, prototype])
+            assert drop == pytest.approx(abs(1 - after / image.scores[prototype]), abs=1e-5)
+    assert len({image.predicted for image in images}) > 1
+    assert any(row['shift'].any() for row in rows)
     figure, *_ = CameraChange().figures(rows, classes(network))
     assert figure.estimate.value == pytest.approx(np.mean([row['right_after'] for row in rows]))

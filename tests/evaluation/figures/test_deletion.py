@@ -4,12 +4,19 @@ import torch
 
 from mmproto.evaluation.deletion_test import marked_pixels
 from mmproto.evaluation.figures.deletion import COVERED, MOST, Deletion
-from tests.evaluation.figures.images import classes, explained, rows_of, small_network
+from tests.evaluation.figures.images import (
+    classes,
+    explained,
+    rows_of,
+    small_network,
+    varied_network,
+)
 
 
 def test_drops_are_those_of_a_plain_loop():
-    network = small_network(prototypes_per_class=[1, 0, 5])
-    images = explained(network, count=6)
+    network = varied_network(prototypes_per_class=[1, 0, 5])
+    images = explained(network, count=20)
+    assert len({tuple(image.shown[:MOST]) for image in images}) > 2
     found = Deletion().look(images, network)
     for image, row in zip(images, found):
         rng = np.random.default_rng(image.number)

@@ -10,7 +10,13 @@ from mmproto.evaluation.figures.explanation_size import ExplanationSize
 from mmproto.evaluation.figures.on_object import OnObject
 from mmproto.evaluation.figures.perturbation import Perturbation
 from mmproto.explanation.effective_field import patch_fields, share_in
-from tests.evaluation.figures.images import classes, explained, rows_of, small_network
+from tests.evaluation.figures.images import (
+    classes,
+    explained,
+    rows_of,
+    small_network,
+    varied_network,
+)
 
 
 def test_maps_on_and_off_the_object():
@@ -58,6 +64,28 @@ def test_what_is_outside_of_the_field_of_a_cell_takes_nothing_of_it():
     assert abs(figure.estimate.value) > abs(figure.chance['outside of it'])
 
 
+def test_fields_and_places_are_those_of_the_shown_prototypes():
+    network = varied_network()
+    images = explained(network, count=8)
+    assert len({image.predicted for image in images}) > 1
+    size = ExplanationSize()
+    size.begin(network.model, None)
+    fields = EffectiveField().look(images, network)
+    kept = zip(images, fields, size.look(images, network), Perturbation().look(images, network))
+    for image, field, sizes, perturbed in kept:
+        assert perturbed['prototypes'] == image.shown[:1]
+        apart = np.diff(image.locations[image.shown], axis=0)
+        assert sizes['apart'] == abs(apart).sum()
+        for (share, _), prototype in zip(field['shares'], image.shown):
+            place = image.locations[prototype]
+            (expected,) = patch_fields(network.model, image.input, [prototype], [place]).numpy()
+            box = image.box(network.model.head, prototype)
+            assert share == pytest.approx(share_in(expected, box), abs=1e-5, nan_ok=True)
+    assert (
+        sum(np.isnan(row['shares']).any() for row in fields) < 4
+    )  # patches of zeros move with nothing
+
+
 def test_a_box_holds_what_it_covers_of_a_field():
     network = small_network()
     network.model.head.box = 'percentile'
@@ -86,13 +114,6 @@ def test_a_box_holds_what_it_covers_of_a_field():
     assert held == pytest.approx(1)
     assert covered < 0.1
     assert share(corner, [7, 7]) == (0, covered)
-    rows = EffectiveField().look(images, network)
-    for image, row in zip(images, rows):
-        for (share, _), prototype in zip(row['shares'], image.shown):
-            place = image.locations[prototype]
-            (field,) = patch_fields(network.model, image.input, [prototype], [place]).numpy()
-            box = image.box(network.model.head, prototype)
-            assert share == pytest.approx(share_in(field, box), abs=1e-5)
     nothing = small_network(prototypes_per_class=[2, 3, 0])  # of the class that it predicts
     images = explained(nothing)
     rows = rows_of(images, EffectiveField().look(images, nothing))

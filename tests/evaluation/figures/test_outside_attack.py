@@ -4,7 +4,13 @@ import torch
 
 from mmproto.evaluation.figures.outside_attack import EPSILON, OutsideAttack, attack, outside_box
 from mmproto.functional import Box
-from tests.evaluation.figures.images import classes, explained, rows_of, small_network
+from tests.evaluation.figures.images import (
+    classes,
+    explained,
+    rows_of,
+    small_network,
+    varied_network,
+)
 
 
 def test_the_box_and_a_border_stay():
@@ -38,15 +44,26 @@ def test_nothing_can_be_taken_where_the_box_is_the_image():
 
 
 def test_what_is_taken_is_the_share_of_the_highest_score():
-    network = small_network()
-    images = explained(network)
+    network = varied_network()
+    images = explained(network, count=8)
     measure = OutsideAttack()
-    measure.begin(network.model, range(5))
+    measure.begin(network.model, range(8))
     found = measure.look(images, network)
+    for image, row in zip(images, found):
+        box = image.box(network.model.head, image.highest)
+        free = torch.from_numpy(outside_box(box, image.size))[None, None]
+        noise = np.random.default_rng(image.number).uniform(-1, 1, image.input.shape)
+        begin = torch.from_numpy(noise.astype(np.float32))[None]
+        top = torch.tensor([image.highest])
+        attacked = attack(network, image.input[None], top, free, begin)
+        after = network.outputs(attacked).scores[0, image.highest]
+        expected = 1 - float(after) / float(image.scores[image.highest])
+        assert row['taken'] == pytest.approx([expected], abs=1e-4)
     taken, accuracy = measure.figures(rows_of(images, found), classes(network))
     assert 0 < taken.estimate.value < 1
     assert taken.estimate.value == pytest.approx(np.mean([row['taken'][0] for row in found]))
     highest = {image.highest for image in images}
+    assert len(highest) > 1
     assert {*np.flatnonzero(~np.isnan(taken.of_prototypes))} == highest
     right = np.mean([image.predicted == image.label for image in images])
     assert accuracy.chance['without'] == pytest.approx(right)

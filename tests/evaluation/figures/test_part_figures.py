@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from mmproto.evaluation.figure_table import worst_prototypes
-from mmproto.evaluation.figures.noise import SEEDS
+from mmproto.evaluation.figures.noise import SEEDS, outputs_under_noise
 from mmproto.evaluation.figures.part_consistency import PartConsistency
 from mmproto.evaluation.figures.part_peaks import upsampled_peaks
 from mmproto.evaluation.figures.part_purity import PartPurity
 from mmproto.evaluation.figures.part_stability import PartStability
 from tests.evaluation.figures.images import classes as classes_of
-from tests.evaluation.figures.images import explained, rows_of, small_network
+from tests.evaluation.figures.images import explained, rows_of, small_network, varied_network
 from tests.evaluation.measures.golden import golden_metrics
 
 BASE = golden_metrics('base')
@@ -75,6 +75,24 @@ def test_images_whose_class_changes_count_for_no_stability(rows):
     (figure,) = PartStability().figures(half, CLASSES)
     (alone,) = PartStability().figures(rows[::2], CLASSES)
     assert figure.estimate.value == pytest.approx(alone.estimate.value)
+
+
+def test_places_are_those_of_the_own_prototypes():
+    network = varied_network()
+    images = [replace(one, parts=np.full((2, 2), 8.0)) for one in explained(network, count=6)]
+    looks = [one.look(images, network) for one in (PartConsistency(), PartStability())]
+    for image, consistency, stability in zip(images, *looks):
+        for place, prototype in enumerate(image.own):
+            (peak,) = upsampled_peaks(image.maps[[prototype]])
+            assert np.array_equal(consistency['peaks'][place], peak)
+            assert np.array_equal(stability['peaks'][place], peak)
+            assert np.array_equal(consistency['cells'][place], image.locations[prototype])
+    for seed, (outputs, holds) in enumerate(outputs_under_noise(images, network)):
+        for image, row, features, held in zip(images, looks[1], outputs.feature_map, holds):
+            maps = network.similarity_maps(features).numpy()
+            expected = [upsampled_peaks([maps[prototype]])[0] for prototype in image.own]
+            assert np.array_equal(row['noisy'][seed], expected)
+            assert row['holds'][seed] == held
 
 
 def test_purity_is_that_of_the_published_code(rows):
