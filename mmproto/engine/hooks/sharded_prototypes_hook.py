@@ -81,7 +81,13 @@ class ShardedPrototypesHook(Hook):
                 raise _refusal('the PushedEMAHook averages prototypes')
             if isinstance(hook, CheckpointHook) and not hook.by_epoch:
                 raise _refusal('default_hooks.checkpoint.by_epoch=False saves within an epoch')
-        for wrapper in runner.optim_wrapper.values():
+        for stage, wrapper in runner.optim_wrapper.items():
+            trained = [one for group in wrapper.optimizer.param_groups for one in group['params']]
+            alone = all(one is head.prototype_vectors for one in trained)
+            if alone and wrapper._accumulative_counts > 1:  # DDP would see none of its steps end
+                raise _refusal(
+                    f'optim_wrapper.stages.{stage} trains them alone, with accumulative_counts'
+                )
             kind = type(wrapper.optimizer).__name__
             if kind not in ELEMENTWISE:
                 raise _refusal(f'the optimizer {kind} may look at all prototypes at once')

@@ -160,6 +160,10 @@ def test_unequal_numbers_of_images_are_refused(tmp_path):
             r'optim_wrapper\.clip_grad looks at all gradients',
         ),
         (
+            lambda cfg: cfg.optim_wrapper.update(accumulative_counts=2),
+            r'optim_wrapper\.stages\.alone trains them alone, with accumulative_counts',
+        ),
+        (
             lambda cfg: setattr(cfg.optim_wrapper, 'optimizer', dict(type='TorchAdafactor')),
             'the optimizer Adafactor may look at all prototypes',
         ),
@@ -172,7 +176,7 @@ def test_unequal_numbers_of_images_are_refused(tmp_path):
             r'default_hooks\.checkpoint\.by_epoch=False saves within an epoch',
         ),
     ],
-    ids=['contrast', 'clipping', 'optimizer', 'average', 'saving'],
+    ids=['contrast', 'clipping', 'accumulation', 'optimizer', 'average', 'saving'],
 )
 def test_what_looks_at_prototypes_of_others_is_refused(tmp_path, change, message):
     cfg = config_of(tmp_path)
