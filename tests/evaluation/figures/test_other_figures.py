@@ -9,6 +9,7 @@ from mmproto.evaluation.figures.effective_field import EffectiveField
 from mmproto.evaluation.figures.explanation_size import ExplanationSize
 from mmproto.evaluation.figures.on_object import OnObject
 from mmproto.evaluation.figures.perturbation import Perturbation
+from mmproto.evaluation.measures.on_object import mask_relevance
 from mmproto.explanation.effective_field import patch_fields, share_in
 from tests.evaluation.figures.images import (
     classes,
@@ -66,8 +67,12 @@ def test_what_is_outside_of_the_field_of_a_cell_takes_nothing_of_it():
 
 def test_fields_and_places_are_those_of_the_shown_prototypes():
     network = varied_network()
-    images = explained(network, count=8)
+    mask = np.random.default_rng(0).random((16, 16)) > 0.5
+    images = [replace(image, mask=mask) for image in explained(network, count=8)]
     assert len({image.predicted for image in images}) > 1
+    for image, row in zip(images, OnObject().look(images, network)):
+        for share, prototype in zip(row['on_object'], image.shown, strict=True):
+            assert share == mask_relevance(image.activation(prototype)[None], mask)[0]
     size = ExplanationSize()
     size.begin(network.model, None)
     fields = EffectiveField().look(images, network)
