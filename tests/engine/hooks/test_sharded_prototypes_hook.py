@@ -65,6 +65,7 @@ def run_process(rank, processes, folder, settings):
             len(value)
             for wrapper in runner.optim_wrapper.values()
             for value in wrapper.optimizer.state.get(head.prototype_vectors, {}).values()
+            if value is not None and value.ndim
         ]
         if torch.is_grad_enabled():
             held.update([len(head.prototype_vectors), *momentum])
