@@ -5,9 +5,10 @@ go on. Each function mends one thing, and names the version that makes it unnece
 versions work together is in ``docs/compatibility.md``.
 """
 
+import os
 import warnings
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,12 +19,14 @@ import mmengine
 import mmpretrain
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner, checkpoint
 from mmpretrain.utils import dependency
 
+from mmproto.errors import InputError
 from mmproto.utils.checkpoint_file import (
     as_data,
     checkpoint_folder,
@@ -46,6 +49,7 @@ def apply_workarounds() -> None:
     keep_loading_weights_only()
     read_checkpoints_as_data()
     remove_own_checkpoints_alone()
+    refuse_circles_of_configs()
     turn_hue_both_ways()
     write_files_whole()
 
@@ -188,6 +192,33 @@ def remove_own_checkpoints_alone() -> None:
         before_train(self, runner)
 
     CheckpointHook.before_train = in_own_folder
+
+
+def refuse_circles_of_configs() -> None:
+    """Let a config that is its own base be refused at once.
+
+    MMEngine 0.10.7 reads it again and again, for 40 s, until Python allows no deeper call.
+    """
+    Config._file2dict = staticmethod(_read_once(Config._file2dict))
+    Config._parse_lazy_import = staticmethod(_read_once(Config._parse_lazy_import))
+
+
+def _read_once(read: Callable) -> Callable:
+    reading: list[str] = []
+
+    @wraps(read)
+    def read_once(filename: str, *args: Any, **kwargs: Any) -> tuple:
+        file = os.path.realpath(os.path.expanduser(filename))
+        if file in reading:
+            circle = ' -> '.join([*reading[reading.index(file) :], file])
+            raise InputError(f'{file} is a base of itself ({circle}): remove one of these bases')
+        reading.append(file)
+        try:
+            return read(filename, *args, **kwargs)
+        finally:
+            reading.pop()
+
+    return read_once
 
 
 def turn_hue_both_ways() -> None:

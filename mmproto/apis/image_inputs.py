@@ -9,7 +9,7 @@ from PIL import Image
 
 from mmproto.datasets.checks import check_image_array, check_image_file
 from mmproto.datasets.dicom import DICOM_EXTENSIONS
-from mmproto.datasets.image_files import FORMATS
+from mmproto.datasets.image_files import FORMATS, kinds, not_read, warn_of_left_out
 from mmproto.errors import InputError
 
 LONGEST_NAME = 100  # of a file, leaving room for what is put around it
@@ -65,7 +65,11 @@ def _images_in(folder: Path) -> list[str]:
     """Return the files of a folder whose suffixes are those of images."""
     known = Image.registered_extensions().items()
     suffixes = {*DICOM_EXTENSIONS, *(suffix for suffix, kind in known if kind in FORMATS)}
-    files = sorted(str(file) for file in folder.iterdir() if file.suffix.lower() in suffixes)
+    there = sorted(map(str, folder.iterdir()))
+    files = [file for file in there if Path(file).suffix.lower() in suffixes]
+    others = not_read([file for file in there if file not in files])
     if not files:
-        raise InputError(f'there is no image in {folder}')
+        but = f' but {kinds(others)}: convert these' if others else ''
+        raise InputError(f'there is no image in {folder}{but}')
+    warn_of_left_out(str(folder), others)
     return files

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from mmproto.datasets.annotations import ANNOTATIONS, annotated_classes, annotation_path
 from mmproto.datasets.data_root import data_folder
-from mmproto.datasets.image_files import EXTENSIONS
+from mmproto.datasets.image_files import EXTENSIONS, kinds, not_read, warn_of_left_out
 from mmproto.errors import InputError
 
 ADVICE = 'set data_root, or DATA_ROOT in the environment, to the folder of your images'
@@ -89,22 +89,28 @@ def split_folders(data_root: str) -> dict[str, str]:
 
 
 def find_images(folder: str, classes: tuple[str, ...]) -> list[LabelledImage]:
-    """Find the images of a folder of class folders, at any depth, but for hidden ones."""
+    """Find the images of a folder of class folders, at any depth, but for hidden ones.
+
+    Images of formats that are not read here are left out with a warning.
+    """
     images = []
+    left_out: list[str] = []
     for name in subfolders(folder):
         if name not in classes:
             raise InputError(f'{folder}/{name} is a class that the training set has not')
-        found = [
+        files = [
             osp.relpath(osp.join(parent, file), folder).replace(os.sep, '/')
             for parent, _, files in os.walk(osp.join(folder, name))
             for file in files
-            if file.lower().endswith(EXTENSIONS)
         ]
-        found = [path for path in found if '/.' not in path]
+        files = [path for path in files if '/.' not in path]
+        found = [path for path in files if path.lower().endswith(EXTENSIONS)]
+        others = not_read(files)
         if not found:
             raise InputError(
-                f'the class folder {folder}/{name} has no images ({", ".join(EXTENSIONS)}): '
-                'add some or remove the folder'
+                f'the class folder {folder}/{name} has no images ({", ".join(EXTENSIONS)})'
+                + (f' but {kinds(others)}: convert these' if others else ': add some')
+                + ' or remove the folder'
             )
         _check_names(folder, found)
         for path in found:
@@ -112,6 +118,8 @@ def find_images(folder: str, classes: tuple[str, ...]) -> list[LabelledImage]:
                 raise InputError(f'{folder}/{path} is a link to what is not there: remove it')
         label = classes.index(name)
         images += [LabelledImage(osp.join(folder, path), label, path) for path in sorted(found)]
+        left_out += others
+    warn_of_left_out(folder, left_out)
     return images
 
 

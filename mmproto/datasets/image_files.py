@@ -1,11 +1,14 @@
 """The files of images: which are seen, and how they are opened."""
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import SEEK_END
-from os.path import getsize
+from os.path import getsize, splitext
 from typing import Any
 
+from mmengine.logging import print_log
 from PIL import Image
 
 from mmproto.datasets.dicom import (
@@ -21,6 +24,41 @@ from mmproto.errors import InputError
 EXTENSIONS = (
     *('.jpg', '.jpeg', '.png', '.ppm', '.pgm', '.bmp', '.tif', '.tiff', '.webp'),
     *DICOM_EXTENSIONS,
+)
+# Images that are not read, of which a class folder may be full: of phones and the web, ...
+NOT_READ = (
+    *('.heic', '.heif', '.hif', '.avif', '.jxl', '.gif', '.jfif', '.jp2', '.j2k', '.jpx', '.svg'),
+    # ... of programs to draw with, and for renderers and games, ...
+    *(
+        '.psd',
+        '.psb',
+        '.xcf',
+        '.kra',
+        '.ai',
+        '.eps',
+        '.ico',
+        '.tga',
+        '.pcx',
+        '.dds',
+        '.exr',
+        '.hdr',
+    ),
+    # ... raw ones of cameras, and of microscopes and scanners.
+    *(
+        '.dng',
+        '.cr2',
+        '.cr3',
+        '.crw',
+        '.nef',
+        '.nrw',
+        '.arw',
+        '.orf',
+        '.rw2',
+        '.raf',
+        '.pef',
+        '.srw',
+    ),
+    *('.svs', '.ndpi', '.mrxs', '.czi', '.nd2', '.lif', '.nii', '.mha', '.nrrd'),
 )
 # Whatever a file is called, no others are decoded: for PostScript, Pillow would run Ghostscript.
 FORMATS = ('JPEG', 'PNG', 'PPM', 'BMP', 'GIF', 'TIFF', 'WEBP', 'JPEG2000')
@@ -115,4 +153,26 @@ def check_readable(paths: Sequence[str]) -> None:
         raise InputError(
             f'{len(broken)} of {len(paths)} files cannot be read as images: '
             f'{", ".join(broken[:5])}{", ..." if len(broken) > 5 else ""}; remove or convert them'
+        )
+
+
+def not_read(paths: Sequence[str]) -> list[str]:
+    """Return those files that are images by their names, of formats that are not read."""
+    return [path for path in paths if path.lower().endswith(NOT_READ)]
+
+
+def kinds(paths: Sequence[str]) -> str:
+    """Count the endings of files, the most frequent first: '12 .heic, 1 .svg'."""
+    counts = Counter(splitext(path)[1].lower() for path in sorted(paths))
+    return ', '.join(f'{count} {ending}' for ending, count in counts.most_common())
+
+
+def warn_of_left_out(folder: str, paths: Sequence[str]) -> None:
+    """Warn of images in a folder that are not read, if there are any; a logger says it once."""
+    if paths:
+        print_log(
+            f'{folder}: {len(paths)} images are left out, as these formats are not read: '
+            f'{kinds(paths)}. Convert them, such as to .png, to use them.',
+            logger='current',
+            level=logging.WARNING,
         )

@@ -32,6 +32,12 @@ def test_what_is_no_image_is_refused(folder, wrong):
         listed_images([folder / 'b.png', folder / wrong])
 
 
+def test_a_folder_of_what_is_not_read_says_so(tmp_path):
+    (tmp_path / 'a.heic').touch()
+    with pytest.raises(InputError, match=r'there is no image in .* but 1 .heic: convert these'):
+        listed_images(tmp_path)
+
+
 def test_no_two_names_are_alike():
     files = ['x/a.png', 'y/a.jpg', 'index.png', ARRAY, 'image_3.png', 'n' * 200 + '.png']
     names = unique_names(files)

@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,19 @@ def test_a_file_that_is_no_config_is_named(tmp_path, name):
     with pytest.raises(InputError, match=f'{name} cannot be read as a config: .*{words}') as error:
         load_config(tmp_path / name)
     assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('form', ["_base_ = '{}.py'", 'with read_base():\n    from .{} import *'])
+def test_a_config_that_is_its_own_base_is_refused_at_once(tmp_path, form):
+    for name, base in dict(alone='alone', a='b', b='c', c='b').items():
+        head = 'from mmengine.config import read_base\n' if 'read_base' in form else ''
+        (tmp_path / f'{name}.py').write_text(f'{head}{form.format(base)}\n')
+    files = {name: tmp_path / f'{name}.py' for name in 'abc'}
+    with pytest.raises(InputError, match=r'alone.py is a base of itself \('):
+        load_config(tmp_path / 'alone.py')
+    circle = ' -> '.join(str(files[name]) for name in 'bcb')
+    with pytest.raises(InputError, match=re.escape(f'itself ({circle}): remove one')):
+        load_config(files['a'])
 
 
 def test_a_scale_that_cannot_be_is_refused(images):

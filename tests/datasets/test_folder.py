@@ -1,5 +1,6 @@
 """A folder of anybody's images: what is found, how it is split, and what is answered."""
 
+import io
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmpretrain.registry import DATASETS
 from PIL import Image
 
@@ -365,6 +367,26 @@ def test_an_empty_class_folder_is_named(tmp_path):
     (tmp_path / 'ill').mkdir()
     (tmp_path / 'ill' / '0.pdf').touch()
     assert f'the class folder {tmp_path}/ill has no images (.jpg' in message(tmp_path)
+
+
+def test_images_of_formats_that_are_not_read_are_said_once(tmp_path):
+    folder(tmp_path, a=3, b=3)
+    for name in ('a/x.HEIC', 'b/x.svg', 'b/deep/y.heic', 'b/Thumbs.db', 'b/b.json', 'b/.y.psd'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    logger = MMLogger.get_instance('left_out')
+    shown = io.StringIO()
+    logger.handlers[0].setStream(shown)
+    assert [len(FolderDataset(str(tmp_path), split=split)) for split in ('train', 'val')] == [4, 2]
+    (line,) = shown.getvalue().splitlines()
+    assert (
+        f'{tmp_path}: 3 images are left out, as these formats are not read: 2 .heic, 1 .svg. C'
+        in line
+    )
+    for image in (tmp_path / 'b').glob('*.png'):
+        image.unlink()
+    text = message(tmp_path)
+    assert text.endswith(', .dicom) but 1 .heic, 1 .svg: convert these or remove the folder')
 
 
 def test_a_class_with_one_image_is_named(tmp_path):
