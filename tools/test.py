@@ -83,8 +83,8 @@ def main():
     if args.show or args.show_dir:
         show(cfg, args.show, args.show_dir, args.interval, args.wait_time)
     cfg.load_from = None
+    require_sound(cfg, args.cfg_options or (), ['test'], misspelt)
     without_pretrained(cfg)
-    require_sound(cfg, args.cfg_options or (), training=False, misspelt=misspelt)
     if args.tta:
         augment(cfg)
     dump_predictions(cfg, [file for file, item in items.items() if item == 'pred'])

@@ -2,16 +2,19 @@
 
 import logging
 import re
+from os.path import isfile
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from mmengine.logging import print_log
 
 from mmproto.errors import InputError
+from mmproto.utils.data_file import check_data_file
 from mmproto.utils.files import existing_checkpoint, write_durably
 
 # MMEngine's name of the file that names the last checkpoint.
 LAST = 'last_checkpoint'
+LONGEST = 10_000  # bytes of it
 
 
 def note_last_checkpoint(work_dir: Path, checkpoint: Path) -> None:
@@ -25,7 +28,7 @@ def last_checkpoint(work_dir: Path | str) -> Path | None:
     """Return the last whole checkpoint of a working directory, None if it has none.
 
     That is the one named last; where that is broken, the newest whole one that came before it, and
-    a warning says so.
+    where no file says which was last, the one of the highest epoch. A warning says so.
 
     Args:
         work_dir: The working directory, which may have been moved or copied.
@@ -56,38 +59,51 @@ def whole_checkpoint(path: str) -> str:
 def is_whole(file: Path) -> bool:
     """Whether a checkpoint can be read to its end."""
     try:
+        check_data_file(file)
         with ZipFile(file) as archive:
             return archive.testzip() is None
-    except (OSError, BadZipFile):
+    except Exception:  # a damaged file makes its reader raise anything
         return False
 
 
 def _newest_first(work_dir: Path) -> list[Path]:
     """Return the checkpoint that is named last, and those before it."""
     try:
+        check_data_file(work_dir / LAST, LONGEST)
         name = (work_dir / LAST).read_text().strip()
-    except OSError:
-        return []
-    named = work_dir / name
+    except (OSError, ValueError):  # the latter for what is no text
+        name = ''
     # What MMEngine alone writes has the folder in it, as it was then.
     beside = work_dir / Path(name).name
-    if beside.is_file() or not named.is_file():
-        named = beside
-    return [named, *_before(named)]
+    named = beside if isfile(beside) else work_dir / name
+    before = _before(named)
+    if not (before or isfile(named)):
+        before = _numbered(work_dir, 'epoch_') or _numbered(work_dir, 'iter_')
+    if not name:
+        if before:
+            _warn(f'{work_dir / LAST} names no checkpoint: the one of the highest epoch is taken')
+        return before
+    return [named, *before]
 
 
 def _before(checkpoint: Path) -> list[Path]:
     """Return the checkpoints beside one that are of earlier epochs, the newest first."""
-    number = re.search(r'(\d+)\.pth$', checkpoint.name)
+    number = re.search(r'([0-9]+)\.pth$', checkpoint.name)
     if number is None:
         return []
-    stem = checkpoint.name[: number.start()]
-    found = {
-        int(file.name[len(stem) : -4]): file
-        for file in checkpoint.parent.glob('*.pth')
-        if re.fullmatch(re.escape(stem) + r'\d+\.pth', file.name)
-    }
-    return [found[epoch] for epoch in sorted(found, reverse=True) if epoch < int(number[1])]
+    earlier = _numbered(checkpoint.parent, checkpoint.name[: number.start()])
+    return [file for file in earlier if _number(file) < int(number[1])]
+
+
+def _numbered(folder: Path, stem: str) -> list[Path]:
+    """Return the files of a folder that are called ``stem`` and a number, the highest first."""
+    name = re.compile(re.escape(stem) + r'[0-9]+\.pth')
+    files = [file for file in folder.glob('*.pth') if name.fullmatch(file.name)]
+    return sorted(files, key=_number, reverse=True)
+
+
+def _number(file: Path) -> int:
+    return int(re.findall(r'[0-9]+', file.stem)[-1])
 
 
 def _warn(message: str) -> None:

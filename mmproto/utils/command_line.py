@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any, NoReturn
 from urllib.error import URLError
@@ -18,6 +19,7 @@ from mmengine.device import get_device
 from mmengine.dist import is_main_process
 
 from mmproto import apis
+from mmproto.apis.config_check.checks import check_config, check_settings
 from mmproto.apis.load_config import DERIVED, LOADERS
 from mmproto.errors import InputError, InputListError, Stopped
 from mmproto.utils.files import existing_checkpoint, require_text
@@ -31,6 +33,10 @@ DISK_ERRORS = {
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO), ANOTHER),
     **dict.fromkeys((errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG), ANOTHER),
 }
+
+# What the tools read of a config that do not train, and the configs that they have read.
+USED = ('push', 'val', 'test')
+_unchecked: list[Config] = []
 
 # Tools take MMEngine's own from here: where it is missing, mmproto says what to install.
 __all__ = ['existing_checkpoint', 'get_device', 'is_main_process']
@@ -66,6 +72,7 @@ def one_line_errors() -> Iterator[None]:
     """End the program with one line, not a traceback, where the input or the disk is at fault."""
     try:
         with _ends_in_words():
+            _unchecked.clear()
             for word in sys.argv:
                 require_text(word)
             yield
@@ -107,6 +114,11 @@ def _ends_in_words() -> Iterator[None]:
             raise
         file = 'a file' if error.filename is None else error.filename
         sys.exit(f'error: {file}: {error.strerror}: {DISK_ERRORS[error.errno]}')
+    except Exception:  # whatever a part makes of its settings
+        findings = [one for cfg in _unchecked for one in check_config(cfg, sets=USED, needed=False)]
+        if not findings:
+            raise
+        sys.exit('\n'.join(f'error: {one}' for one in findings))
 
 
 def _leave(words: str, status: int) -> NoReturn:
@@ -200,14 +212,22 @@ def load_config(args: argparse.Namespace, misspelt: list[str] | None = None) -> 
 
     Args:
         args: The arguments.
-        misspelt: As :func:`mmproto.apis.load_config` takes it.
+        misspelt: As :func:`mmproto.apis.load_config` takes it, of one who checks the config then.
+            For all others its settings are checked here, and the rest if anything fails later.
 
     Raises:
         InputError: As :func:`mmproto.apis.load_config`.
+        InputListError: If settings are wrong.
     """
+    found: list[str] = [] if misspelt is None else misspelt
     cfg = apis.load_config(
-        args.config, work_dir=args.work_dir, cfg_options=args.cfg_options, misspelt=misspelt
+        args.config, work_dir=args.work_dir, cfg_options=args.cfg_options, misspelt=found
     )
+    if misspelt is None:
+        found += map(str, check_settings(cfg, args.cfg_options or ()))
+        if found:
+            raise InputListError(*found)
+        _unchecked.append(deepcopy(cfg))
     cfg.launcher = args.launcher
     for name in LOADERS:
         if cfg.get(name) is not None and args.no_pin_memory:

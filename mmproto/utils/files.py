@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mmproto.errors import InputError
+from mmproto.utils.data_file import check_data_file
 
 # What a trial writes: enough for a full disk to say so.
 BLOCK = b'\0' * 4096
@@ -105,8 +106,11 @@ def existing_checkpoint(path: str) -> str:
     """Return the path, if there is such a file or it is an address that MMEngine loads from.
 
     Raises:
-        InputError: If there is no such file.
+        InputError: If there is nothing, or no file but a folder or a pipe.
     """
-    if '://' not in path and not Path(path).is_file():
-        raise InputError(f'there is no checkpoint {path or repr(path)}')
+    try:
+        if '://' not in path:
+            check_data_file(path)
+    except (OSError, ValueError):  # the latter for a name that cannot be one
+        raise InputError(f'there is no checkpoint {path or repr(path)}') from None
     return path

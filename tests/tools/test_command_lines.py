@@ -12,12 +12,13 @@ import mmengine
 import mmpretrain
 import pytest
 import torch
+from mmpretrain.registry import MODELS
 
 from mmproto.apis.load_config import find_config
 from mmproto.datasets.birds import make_birds
 from mmproto.errors import InputError
 from mmproto.utils import command_line
-from mmproto.utils.command_line import config_parser, load_config
+from mmproto.utils.command_line import config_parser, load_config, one_line_errors
 from tests.command import ROOT, run_command
 
 CONFIG = 'configs/protopnet/resnet10t_birds.py'
@@ -193,6 +194,7 @@ def test_another_backbone_is_one_setting(run, tmp_path):
         (['tools/test.py', CONFIG, 'x', '--out-item', 'pred'], 'name the file by --out'),
         (['tools/test.py', CONFIG, 'x', '--tta', '--show'], 'leave out one of them'),
         (['tools/test.py', CONFIG, 'no.pth'], 'error: there is no checkpoint no.pth'),
+        (['tools/test.py', CONFIG, 'tests'], 'error: tests is no file but a folder'),
         (['tools/push.py', CONFIG, 'no.pth', '--out', 'no/new.pth'], 'give a file in a folder'),
         (['tools/certify.py', CONFIG, 'no.pth', 'no.pth'], 'error: there is no checkpoint no.pth'),
         (['tools/certify.py', CONFIG, 'a', 'b', '--json', 'no/x.json'], 'a file in a folder'),
@@ -294,6 +296,26 @@ def test_a_config_is_found_by_its_name(monkeypatch, tmp_path):
     own.mkdir()
     (own / 'resnet10t_birds.py').touch()
     assert find_config('protopnet/resnet10t_birds.py') == Path('protopnet/resnet10t_birds.py')
+
+
+def test_every_tool_says_what_is_wrong_with_a_config(birds, monkeypatch):
+    """Names and values at once; what a part makes of its settings only where it is built."""
+    monkeypatch.setattr(sys, 'argv', ['tools/explain.py'])
+
+    def loaded(setting):
+        options = [f'data_root={birds}', setting]
+        return load_config(config_parser('').parse_args([CONFIG, '--cfg-options', *options]))
+
+    for setting in ('model.head.foo=3', 'push_dataloader.foo=3', 'test_evaluator.topk=one'):
+        with pytest.raises(SystemExit, match=f'error: {setting.split("=")[0]}'), one_line_errors():
+            loaded(setting)
+    with (
+        pytest.raises(SystemExit, match=r'error: model.backbone.foo=3 is not taken: remove it$'),
+        one_line_errors(),
+    ):
+        MODELS.build(loaded('model.backbone.foo=3').model)
+    with pytest.raises(ZeroDivisionError), one_line_errors():
+        assert 1 / (loaded('model.head.cal_acc=False').get('no_such') or 0)  # a fault of ours
 
 
 def test_workers_and_pinned_memory_can_be_left_out():

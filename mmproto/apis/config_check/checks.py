@@ -1,6 +1,6 @@
 """The one check of a config before it is run: all that can be told of it, told at once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
@@ -28,8 +28,15 @@ from mmproto.engine.hooks import FrozenBackboneHook, PrototypePushHook, ShardedP
 from mmproto.engine.loop import StagedTrainLoop
 from mmproto.errors import InputListError
 
+TRAINING = ('train', 'val')
 
-def check_config(cfg: Config, options: Iterable[str] = (), training: bool = True) -> list[Finding]:
+
+def check_config(
+    cfg: Config,
+    options: Iterable[str] = (),
+    sets: Sequence[str] = TRAINING,
+    needed: bool = True,
+) -> list[Finding]:
     """Find what is wrong with a config, before time is spent.
 
     Names, values, what has no effect and what has to fit is looked at first. Only where that is
@@ -44,24 +51,23 @@ def check_config(cfg: Config, options: Iterable[str] = (), training: bool = True
     Args:
         cfg: The config, as of :func:`mmproto.apis.load_config`; it stays as it is.
         options: Names of settings that the command line has set.
-        training: Whether it is to be trained; else only what a test needs is built.
+        sets: Which data are used: of 'train', to train the model, 'val', 'push' and 'test'.
+        needed: Whether their data have to be there.
 
     Returns:
         What was found; empty where nothing was.
     """
-    scope = cfg.get('default_scope')
-    init_default_scope(scope if scope in [*MODELS.children] else 'mmpretrain')
-    findings = list(check_settings(cfg, options))
+    findings = check_settings(cfg, options)
     if not findings:
         with quiet():
-            findings = _build(cfg, training)
-    return list({str(finding): finding for finding in findings}.values())
+            findings = _build(cfg, sets, needed)
+    return _once(findings)
 
 
 def require_sound(
     cfg: Config,
     options: Iterable[str] = (),
-    training: bool = True,
+    sets: Sequence[str] = TRAINING,
     misspelt: Iterable[str] = (),
 ) -> None:
     """Check a config as :func:`check_config` does.
@@ -69,20 +75,29 @@ def require_sound(
     Args:
         cfg: The config.
         options: Names of settings that the command line has set.
-        training: Whether it is to be trained.
+        sets: Which data are used.
         misspelt: What :func:`mmproto.apis.load_config` has found, to be told with the rest.
 
     Raises:
         InputListError: If anything is wrong, a line for each finding.
     """
-    lines = [*misspelt, *map(str, check_config(cfg, options, training))]
+    lines = [*misspelt, *map(str, check_config(cfg, options, sets))]
     if lines:
         raise InputListError(*lines)
 
 
-def check_settings(cfg: Config, options: Iterable[str] = ()) -> Iterator[Finding]:
-    """Find what is wrong with a config as it is read, without building anything."""
-    settings = dict(cfg.items())
+def check_settings(cfg: Config, options: Iterable[str] = ()) -> list[Finding]:
+    """Find what is wrong with a config as it is read, without building anything, in no time."""
+    scope = cfg.get('default_scope')
+    init_default_scope(scope if scope in [*MODELS.children] else 'mmpretrain')
+    return _once(_check_settings(dict(cfg.items()), options))
+
+
+def _once(findings: Iterable[Finding]) -> list[Finding]:
+    return list({str(finding): finding for finding in findings}.values())
+
+
+def _check_settings(settings: Mapping, options: Iterable[str]) -> Iterator[Finding]:
     yield from check_sections(settings)
     yield from check_runner(settings)
     for part in parts_of(settings):
@@ -96,19 +111,19 @@ def check_settings(cfg: Config, options: Iterable[str] = ()) -> Iterator[Finding
     yield from check_options(settings, options)
 
 
-def _build(cfg: Config, training: bool) -> list[Finding]:
+def _build(cfg: Config, sets: Sequence[str], needed: bool) -> list[Finding]:
     trial = Trial(cfg)
     model = trial.build_model()
-    names = ['train', 'val'] if training else ['test']
-    if cfg.get('test_dataloader') != cfg.get('val_dataloader'):
-        names = [*dict.fromkeys([*names, 'test'])]
+    names = [*sets]
+    if 'train' in sets and cfg.get('test_dataloader') != cfg.get('val_dataloader'):
+        names.append('test')  # where its data are there
     names = [name for name in names if cfg.get(f'{name}_dataloader') is not None]
     loaders = {
-        name: trial.build_loader(f'{name}_dataloader', needed=name != 'test' or not training)
-        for name in names
+        name: trial.build_loader(f'{name}_dataloader', needed and name in sets) for name in names
     }
-    for name in set(names) - {'train'}:
-        trial.build_metrics(f'{name}_evaluator')
+    for name in names:
+        if cfg.get(f'{name}_evaluator') is not None:
+            trial.build_metrics(f'{name}_evaluator')
     if model is None or trial.findings:
         return trial.findings
     with scratch_runner(trial.cfg, model) as runner:
@@ -116,7 +131,7 @@ def _build(cfg: Config, training: bool) -> list[Finding]:
         trial.register_hooks(runner)
         for name, loader in loaders.items():
             setattr(runner, f'_{name}_dataloader', loader)
-        if training and 'train' in loaders:
+        if 'train' in loaders:
             _build_training(trial, runner)
         if not trial.findings:
             _rehearse(trial, runner, model, loaders)
@@ -175,7 +190,7 @@ def _rehearse(trial: Trial, runner: Runner, model: nn.Module, loaders: dict) -> 
         probed: dict | None = None
         with trial.at(f'{name}_dataloader'):
             probed = batch_of(loaders[name], f'{name}_dataloader')
-        if probed is None:
+        if probed is None or name == 'push':
             continue
         with trial.at(f'{name}_evaluator'):
             evaluator = runner.build_evaluator(trial.cfg[f'{name}_evaluator'])

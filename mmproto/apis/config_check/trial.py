@@ -210,8 +210,8 @@ def finding_of(error: Exception, setting: str) -> Finding:
         own = text.splitlines()[-1].removeprefix('mmproto.errors.InputError: ')
         return Finding('' if NAMED.search(own) else setting, own)
     if match := UNEXPECTED.search(text):
-        name = match[1]
-        return Finding(f'{setting}.{name}', f'{setting}.{name} is not taken: remove it')
+        place = setting if f'.{match[1]}=' in setting else f'{setting}.{match[1]}'
+        return Finding(place, f'{place} is not taken: remove it')
     if isinstance(error, KeyError):
         text = f'there is no {text}'
     lines = text.splitlines() or ['no reason is given']

@@ -296,7 +296,7 @@ def test_a_test_needs_no_training_data(tmp_path):
     cfg.merge_from_dict(
         dict(test_dataloader=loader(seed=2), test_cfg=dict(), test_evaluator=dict(type='Accuracy'))
     )
-    assert check_config(cfg, training=False) == []
+    assert check_config(cfg, sets=['test']) == []
     assert any('train_dataloader' in line for line in lines(cfg))
 
 
