@@ -57,6 +57,8 @@ def signature_of(built: Callable) -> Signature:
         function = vars(owner).get('__init__') if isinstance(built, type) else built
         if function is None:
             continue
+        if owner is object:
+            return Signature(arguments, built.__new__ is not object.__new__)
         try:
             parameters = inspect.signature(function).parameters
         except (TypeError, ValueError):

@@ -5,6 +5,7 @@ from torch.optim import Adam
 
 from mmproto.apis.config_check.signature import signature_of
 from mmproto.datasets.cub import AnnotatedCUB
+from mmproto.engine.hooks import DiskSpaceHook
 
 
 class Parent:
@@ -29,6 +30,10 @@ class Elsewhere(Parent):
         self.other = dict(**kwargs)
 
 
+class Tuple(tuple):
+    pass
+
+
 def test_arguments_are_those_of_parents_too():
     arguments, is_open = signature_of(HandsOn)
     assert not is_open
@@ -47,3 +52,8 @@ def test_classes_of_others():
     assert {'pipeline', 'split', 'data_root'} <= {*signature_of(AnnotatedCUB).arguments}
     assert 'save_optimizer' in signature_of(CheckpointHook).arguments  # of Runner.save_checkpoint
     assert not signature_of(CheckpointHook).is_open
+
+
+def test_a_class_without_arguments_takes_none():
+    assert signature_of(DiskSpaceHook) == ({}, False)
+    assert signature_of(Tuple).is_open
