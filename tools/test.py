@@ -75,6 +75,8 @@ def main():
     for file in args.out:
         make_writable(Path(file).parent)
         check_out_file(Path(file))
+    if args.show_dir is not None:
+        make_writable(Path(args.show_dir))
     misspelt: list[str] = []
     cfg = load_config(args, misspelt)
     file = existing_checkpoint(args.checkpoint)

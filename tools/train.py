@@ -1,9 +1,12 @@
 #!/usr/bin/env python
 """Train a ProtoPNet: warm, joint, push, last layer, as the config's schedule says."""
 
+from collections.abc import Mapping
+
 from mmproto.apis import checked_runner
 from mmproto.engine.optimizers.mixed_precision import DTYPES, use_mixed_precision
 from mmproto.engine.stopping import stoppable
+from mmproto.errors import InputError
 from mmproto.utils.command_line import (
     config_parser,
     existing_checkpoint,
@@ -45,9 +48,14 @@ def main():
     cfg = load_config(args, misspelt)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    if args.amp:
+    if args.amp and isinstance(cfg.get('optim_wrapper'), Mapping):  # else it is told below
         use_mixed_precision(cfg.optim_wrapper, args.amp)
     if args.auto_scale_lr:
+        if not isinstance(cfg.get('auto_scale_lr'), Mapping):
+            raise InputError(
+                '--auto-scale-lr: the config does not say for which batch size its learning rates '
+                'are; add auto_scale_lr=dict(base_batch_size=N)'
+            )
         cfg.auto_scale_lr.enable = True
     if args.resume == 'auto':
         cfg.resume = 'auto'

@@ -158,8 +158,17 @@ def _read_config(file: Path, options: Mapping[str, Any]) -> tuple[Config, list[s
                 'loader instead, such as test_dataloader.dataset'
             )
     others = {name: value for name, value in options.items() if name not in derived}
-    misspelt = misspelt_names(cfg.to_dict(), others, READ)
-    cfg.merge_from_dict({name: value for name, value in others.items() if name not in misspelt})
+    # This one is no setting but a variable, where a file has it: fit_scale reads it.
+    read = READ - ({'interpolation'} - cfg.keys())
+    misspelt = misspelt_names(cfg.to_dict(), others, read)
+    for name, value in others.items():
+        try:
+            cfg.merge_from_dict({name: value} if name not in misspelt else {})
+        except (AttributeError, LookupError, TypeError):  # MMEngine merges dicts, not texts
+            raise InputError(
+                f'--cfg-options {name}={value!r}: that cannot be put there; set one of its '
+                'settings, or the whole list'
+            ) from None
     return cfg, [*misspelt.values()]
 
 

@@ -34,6 +34,13 @@ DISK_ERRORS = {
     **dict.fromkeys((errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG), ANOTHER),
 }
 
+# What tells each process which one it is.
+LAUNCHERS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_LOCAL_RANK')
+# Options that would come too late.
+READ_BEFORE = dict(
+    launcher='give --launcher instead',
+    custom_imports='the file has been read, and its imports made; set it there',
+)
 # What the tools read of a config that do not train, and the configs that they have read.
 USED = ('push', 'val', 'test')
 _unchecked: list[Config] = []
@@ -153,7 +160,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        choices=['none', *LAUNCHERS],
         default='none',
         help='job launcher',
     )
@@ -223,6 +230,9 @@ def load_config(args: argparse.Namespace, misspelt: list[str] | None = None) -> 
     cfg = apis.load_config(
         args.config, work_dir=args.work_dir, cfg_options=args.cfg_options, misspelt=found
     )
+    for option in args.cfg_options or ():
+        if advice := READ_BEFORE.get(option.partition('.')[0]):
+            found.append(f'--cfg-options {option} has no effect: {advice}')
     if misspelt is None:
         found += map(str, check_settings(cfg, args.cfg_options or ()))
         if found:
@@ -241,12 +251,19 @@ def load_config(args: argparse.Namespace, misspelt: list[str] | None = None) -> 
 def _set_up_processes(cfg: Config, args: argparse.Namespace) -> None:
     """Without a GPU let processes talk over gloo: MMEngine's launchers would ask for a device."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if args.launcher == 'none' or torch.cuda.is_available():
+    if args.launcher == 'none':
         return
-    if args.launcher != 'pytorch':
+    if args.launcher != 'pytorch' and not torch.cuda.is_available():
         raise InputError(
             f'--launcher {args.launcher} needs a GPU: on CPUs start it by tools/dist_train.sh'
         )
+    if LAUNCHERS[args.launcher] not in os.environ:
+        raise InputError(
+            f'--launcher {args.launcher} has not started this process, which knows no '
+            f'{LAUNCHERS[args.launcher]}: start it by tools/dist_train.sh, or slurm_train.sh'
+        )
+    if torch.cuda.is_available():
+        return
     if cfg.get('sync_bn') is not None:
         raise InputError(
             f'sync_bn={cfg.sync_bn} needs GPUs: on CPUs let batch norm stand still (norm_eval=True '

@@ -127,6 +127,11 @@ def test_misspelt_names_are_told_with_all_that_is_wrong(images):
     assert second.startswith('train_dataloader.batch_size=0: ')
 
 
+def test_a_text_in_the_place_of_one_in_a_list_is_refused(images):
+    with pytest.raises(InputError, match=r'^--cfg-options custom_hooks.0=.EMAHook.: that cannot'):
+        load_config(FOLDER, data_root=images, cfg_options={'custom_hooks.0': 'EMAHook'})
+
+
 def test_an_empty_name_of_a_folder_is_refused(images):
     for given in (dict(work_dir=''), dict(cfg_options=dict(work_dir=''))):
         with pytest.raises(InputError, match=r"^work_dir='': name a folder, or leave it out"):

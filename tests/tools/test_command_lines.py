@@ -16,7 +16,7 @@ from mmpretrain.registry import MODELS
 
 from mmproto.apis.load_config import find_config
 from mmproto.datasets.birds import make_birds
-from mmproto.errors import InputError
+from mmproto.errors import InputError, InputListError
 from mmproto.utils import command_line
 from mmproto.utils.command_line import config_parser, load_config, one_line_errors
 from tests.command import ROOT, run_command
@@ -194,6 +194,17 @@ def test_another_backbone_is_one_setting(run, tmp_path):
         (['tools/test.py', CONFIG, 'x', '--out-item', 'pred'], 'name the file by --out'),
         (['tools/test.py', CONFIG, 'x', '--tta', '--show'], 'leave out one of them'),
         (['tools/test.py', CONFIG, 'no.pth'], 'error: there is no checkpoint no.pth'),
+        (['tools/train.py', CONFIG, '--launcher', 'pytorch'], 'has not started this process'),
+        (
+            ['tools/train.py', CONFIG, '--amp', '--cfg-options', 'optim_wrapper=None'],
+            'optim_wrapper is missing',
+        ),
+        (
+            ['tools/train.py', CONFIG, '--auto-scale-lr', '--cfg-options', 'auto_scale_lr=None'],
+            'add auto_scale_lr=dict(base_batch_size=N)',
+        ),
+        (['tools/test.py', CONFIG, 'x', '--show-dir', '/proc/x'], '/proc/x cannot be written'),
+        (['tools/test.py', CONFIG, 'setup.py', '--cfg-options', 'model=None'], 'model is missing'),
         (['tools/test.py', CONFIG, 'tests'], 'error: tests is no file but a folder'),
         (['tools/push.py', CONFIG, 'no.pth', '--out', 'no/new.pth'], 'give a file in a folder'),
         (['tools/certify.py', CONFIG, 'no.pth', 'no.pth'], 'error: there is no checkpoint no.pth'),
@@ -308,6 +319,9 @@ def test_every_tool_says_what_is_wrong_with_a_config(birds, monkeypatch):
 
     for setting in ('model.head.foo=3', 'push_dataloader.foo=3', 'test_evaluator.topk=one'):
         with pytest.raises(SystemExit, match=f'error: {setting.split("=")[0]}'), one_line_errors():
+            loaded(setting)
+    for setting in ('launcher=pytorch', 'custom_imports.imports=x', 'interpolation=x'):
+        with pytest.raises(InputListError, match=f'{setting.split("=")[0]} has no effect: '):
             loaded(setting)
     with (
         pytest.raises(SystemExit, match=r'error: model.backbone.foo=3 is not taken: remove it$'),

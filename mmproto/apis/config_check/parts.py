@@ -15,6 +15,8 @@ LOOPS = dict(train_cfg='EpochBasedTrainLoop', val_cfg='ValLoop', test_cfg='TestL
 # Keys of a model's config whose values are configs of modules.
 PARTS = ('backbone', 'neck', 'head')
 MODULES = (*PARTS, 'loss', 'similarity', 'data_preprocessor')
+# Keys of a classifier and of a preprocessor under which whole batches are augmented.
+AUGMENTED = ('train_cfg', 'batch_augments')
 STAGED = 'ProtoPNetOptimWrapperConstructor'
 
 
@@ -75,6 +77,8 @@ def _modules(
     for number, one in enumerate([inits] if isinstance(inits, Mapping) else listed(inits)):
         place = f'{setting}.init_cfg.{number}' if is_list(inits) else f'{setting}.init_cfg'
         yield Part(place, one, registries.WEIGHT_INITIALIZERS, frozenset({'override'}))
+    for name in AUGMENTED:
+        yield from _batch_augments(f'{setting}.{name}.augments', config.get(name))
     for name in MODULES:
         value = config.get(name)
         short = 'ClsDataPreprocessor' if name == 'data_preprocessor' else None
@@ -82,6 +86,14 @@ def _modules(
         if is_part and value is not None:
             base = ProtoPNetLoss if name == 'loss' and _is_our_head(config) else None
             yield from _modules(f'{setting}.{name}', value, short, base)
+
+
+def _batch_augments(setting: str, config: Any) -> Iterator[Part]:
+    augments = config.get('augments') if isinstance(config, Mapping) else None
+    for number, one in enumerate(listed(augments)):
+        yield Part(f'{setting}.{number}', one, registries.BATCH_AUGMENTS)
+    if augments is not None and not is_list(augments):
+        yield Part(setting, augments, registries.BATCH_AUGMENTS)
 
 
 def _is_our_head(config: Mapping) -> bool:

@@ -8,6 +8,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
 from mmproto.engine.last_checkpoint import (
+    LAST,
     last_checkpoint,
     note_last_checkpoint,
     whole_checkpoint,
@@ -92,6 +93,7 @@ class ResumableCheckpointHook(CheckpointHook):
 
         A validation that was lost is made up.
         """
+        self._check_names(runner)
         if not runner._resume:
             self._warn_of_others(runner)
         super().before_train(runner)
@@ -104,6 +106,13 @@ class ResumableCheckpointHook(CheckpointHook):
                 # As when the epoch's last iteration was over.
                 info.update(epoch=runner.epoch - 1, iter=runner.iter - 1)
                 runner.val_loop.run()
+
+    def _check_names(self, runner: Runner) -> None:
+        """Raise an InputError for a folder that is called as a file would be."""
+        folder = Path(checkpoint_folder(self.out_dir, runner.work_dir))
+        for path in [Path(runner.work_dir) / LAST, *folder.glob('*.pth')]:
+            if path.is_dir():
+                raise InputError(f'{path} is a folder where a file is to go: move it away')
 
     def _warn_of_others(self, runner: Runner) -> None:
         folder = checkpoint_folder(self.out_dir, runner.work_dir)

@@ -119,6 +119,8 @@ MISTAKES = {
     'model.backbone.init_cfg': ([dict(type='Pretrained')], 'Pretrained needs checkpoint'),
     'model.head.prototypes_per_class': (10**9, 'at most 1000000 in all'),
     'model.head.prototype_size': (1.5, 'give one side, or height and width'),
+    'model.train_cfg': (dict(augments=[dict(type='MixUp', alpha=1)]), 'did you mean Mixup?'),
+    'data_preprocessor.batch_augments': (dict(augments='Mixup'), 'give a dict with its type'),
     'model.neck.init_cfg': (3, 'has to be a dict'),
     'model.backbone ': (TIMM, 'model.backbone.out_indices=(99,) does not work'),
     'optim_wrapper.schedule.epochs': (10**10, 'at most 100000'),

@@ -162,6 +162,14 @@ def test_an_old_best_checkpoint_goes_only_when_the_new_one_is_whole(tmp_path, wh
     assert best == [f'best_accuracy_top1_epoch_{EPOCHS}.pth']
 
 
+@pytest.mark.parametrize('name', ['last_checkpoint', 'epoch_3.pth'])
+def test_a_folder_in_the_place_of_a_file_is_told_before_the_training(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=f'{name} is a folder where a file is to go'):
+        train(config_of(tmp_path))
+    assert not (tmp_path / 'epoch_1.pth').exists()
+
+
 def test_a_moved_folder_is_gone_on_from_where_it_is_now(tmp_path, whole):
     old, new = tmp_path / 'old', tmp_path / 'new'
     train_and_die(config_of(old), KillAt('before_train_iter', 3))
