@@ -30,7 +30,7 @@ from mmproto.apis.benchmark.ratios import GPU_VARIANTS, VARIANTS, one_image, tra
 from mmproto.apis.benchmark.tables import plot, ratio_table, time_table
 from mmproto.errors import InputError
 from mmproto.utils.extras import need
-from mmproto.utils.files import make_writable
+from mmproto.utils.files import check_picture_file
 
 SCHEDULE = Path(__file__).parents[1] / 'configs/_base_/schedules/protopnet.py'
 ON_IMAGES = ('push', 'last_layer', 'explanations')
@@ -92,7 +92,7 @@ def check(args, settings):
         ) from error
     if args.plot:
         need('explain', 'matplotlib')
-        make_writable(args.plot.parent)
+        check_picture_file(args.plot)
 
 
 def machine(device):

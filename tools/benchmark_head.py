@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 # First: it says what to install where MMPretrain is missing.
-from mmproto.utils.command_line import one_line_errors
+from mmproto.utils.command_line import one_line_errors, positive
 
 # isort: split
 import torch
@@ -38,21 +38,23 @@ def parse_args():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--prototypes', type=int, nargs='+', default=[1000, 10_000, 100_000])
+    parser.add_argument('--prototypes', type=positive, nargs='+', default=[1000, 10_000, 100_000])
     parser.add_argument(
-        '--batch-size', type=int, nargs='+', default=[16, 32], help='images of all processes'
+        '--batch-size', type=positive, nargs='+', default=[16, 32], help='images of all processes'
     )
     parser.add_argument(
-        '--processes', type=int, default=1, help='how many share the prototypes and the images'
+        '--processes', type=positive, default=1, help='how many share the prototypes and the images'
     )
-    parser.add_argument('--channels', type=int, default=128, help='channels of a prototype')
-    parser.add_argument('--repeats', type=int, default=3, help='how often each is timed')
+    parser.add_argument('--channels', type=positive, default=128, help='channels of a prototype')
+    parser.add_argument('--repeats', type=positive, default=3, help='how often each is timed')
     parser.add_argument('--last-layer', default='block_sparse', help='model.head.last_layer')
     args = parser.parse_args()
-    if args.processes < 1 or any(images % args.processes for images in args.batch_size):
+    if min(args.prototypes) < PER_CLASS:
+        parser.error(f'--prototypes: give at least {PER_CLASS}, those of one class')
+    if any(images % args.processes for images in args.batch_size):
         raise InputError(
-            f'--processes {args.processes}: give at least 1, and to --batch-size '
-            f'{args.batch_size} multiples of it'
+            f'--processes {args.processes}: give --batch-size multiples of that, not '
+            f'{args.batch_size}'
         )
     return args
 

@@ -28,6 +28,8 @@ import torch
 from mmpretrain.utils import register_all_modules
 
 from mmproto.datasets.birds import make_birds
+from mmproto.errors import InputError
+from mmproto.utils.files import make_writable
 
 ROOT = Path(__file__).resolve().parents[1]
 EPOCHS = 5
@@ -221,7 +223,9 @@ def test(args, folder):
 def main():
     args = parse_args()
     if args.keep:
-        Path(args.keep).mkdir(parents=True)
+        if Path(args.keep).exists():
+            raise InputError(f'--keep {args.keep} is there already: give a new folder')
+        make_writable(Path(args.keep))
         differ = test(args, Path(args.keep))
     else:
         with tempfile.TemporaryDirectory() as folder:

@@ -77,6 +77,8 @@ def check_args(args) -> None:
     for name in ('images', 'prototypes', 'draws'):
         if getattr(args, name) < 1:
             raise InputError(f'--{name} {getattr(args, name)}: give at least 1')
+    if args.seed < 0:
+        raise InputError(f'--seed {args.seed}: give at least 0')
     for fraction in args.fractions:
         if not 0 < fraction < 1:
             raise InputError(f'--fractions {fraction}: give fractions of the image between 0 and 1')

@@ -16,12 +16,15 @@ def parse_args():
 def main():
     args = parse_args()
     # Imported now, so that --help need not wait for torch.
+    from mmproto.errors import InputError
     from mmproto.utils.command_line import one_line_errors
-    from mmproto.utils.files import check_out_file, whole_file
+    from mmproto.utils.files import check_picture_file, whole_file
     from mmproto.visualization.prototype_sheet import prototype_sheet
 
     with one_line_errors():
-        check_out_file(Path(args.out))
+        check_picture_file(Path(args.out))
+        if args.classes is not None and args.classes < 1:
+            raise InputError(f'--classes {args.classes}: give at least 1')
         sheet = prototype_sheet(Path(args.folder), args.classes)
         with whole_file(Path(args.out)) as file:
             sheet.save(file)

@@ -80,12 +80,12 @@ def main():
     misspelt: list[str] = []
     cfg = load_config(args, misspelt)
     file = existing_checkpoint(args.checkpoint)
+    require_sound(cfg, args.cfg_options or (), ['test'], misspelt)
     if args.amp:
         cfg.test_cfg.fp16 = True
     if args.show or args.show_dir:
         show(cfg, args.show, args.show_dir, args.interval, args.wait_time)
     cfg.load_from = None
-    require_sound(cfg, args.cfg_options or (), ['test'], misspelt)
     without_pretrained(cfg)
     if args.tta:
         augment(cfg)

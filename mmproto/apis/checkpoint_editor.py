@@ -103,5 +103,5 @@ class CheckpointEditor:
 
 def solver_config(cfg: Config) -> Mapping:
     """Return the config of the last layer's solver."""
-    stages = cfg.get('optim_wrapper', {}).get('stages', {})
+    stages = (cfg.get('optim_wrapper') or {}).get('stages') or {}
     return next((stage['solver'] for stage in stages.values() if 'solver' in stage), SOLVER)

@@ -1,6 +1,5 @@
 """Compares the attention of a ProtoPNet and of its baseline (the paper's Figure 4)."""
 
-import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -13,18 +12,15 @@ from mmproto.apis.image_reader import ImageReader
 from mmproto.apis.inferencer import ProtoPNetInferencer
 from mmproto.apis.one_class import check_one_class
 from mmproto.datasets.checks import check_image_file
-from mmproto.errors import InputError
 from mmproto.explanation.class_activation import (
     check_linear_head,
     class_activations,
 )
 from mmproto.utils.extras import need
-from mmproto.utils.files import check_out_file
+from mmproto.utils.files import check_picture_file
 from mmproto.visualization.attention_figure import Comparison, attention_figure
 from mmproto.visualization.explanation_page import patches_warning
 from mmproto.visualization.page_data import prototype_thumbnails
-
-SUFFIXES = ('.png', '.jpg', '.jpeg')
 
 
 def check_comparison(images: Sequence[str], out: Path) -> None:
@@ -35,11 +31,7 @@ def check_comparison(images: Sequence[str], out: Path) -> None:
             written.
     """
     need('explain', 'pytorch_grad_cam')
-    if out.suffix.lower() not in SUFFIXES:
-        raise InputError(f'{out}: give a file name that ends with {" or ".join(SUFFIXES)}')
-    check_out_file(out)
-    if not os.access(out.parent, os.W_OK):
-        raise InputError(f'{out}: nothing can be written in {out.parent}; give another folder')
+    check_picture_file(out)
     for path in images:
         check_image_file(path)
 

@@ -41,7 +41,18 @@ def output_item(file: str, item: str | None) -> str:
 
 
 def show(cfg: Config, window: bool, folder: str | None, interval: int, seconds: float) -> None:
-    """Let a test show every ``interval``-th image in a window, save it to a folder, or both."""
+    """Let a test show every ``interval``-th image in a window, save it to a folder, or both.
+
+    Raises:
+        InputError: If there is no display, or an image would stay for a time that is none.
+    """
+    from matplotlib import pyplot  # MMEngine's windows; nothing else here needs it
+
+    if window and pyplot.get_backend().lower() == 'agg':
+        raise InputError('--show has no display for windows here: save images by --show-dir DIR')
+    if not 0 <= seconds < float('inf'):
+        raise InputError(f'--wait-time {seconds}: give seconds, or 0 to wait for the space key')
+    cfg.default_hooks = cfg.get('default_hooks') or {}
     hook = cfg.default_hooks.setdefault('visualization', dict(type='VisualizationHook'))
     hook.update(enable=True, show=window, out_dir=folder, interval=interval, wait_time=seconds)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any, NoReturn
 from urllib.error import URLError
 
@@ -80,8 +81,10 @@ def one_line_errors() -> Iterator[None]:
     try:
         with _ends_in_words():
             _unchecked.clear()
-            for word in sys.argv:
+            for before, word in pairwise(sys.argv):
                 require_text(word)
+                if not word:
+                    raise InputError(f'an empty argument follows {before}: give it a value')
             yield
     except SystemExit as end:
         if not torch.distributed.is_initialized():

@@ -9,6 +9,7 @@ from pathlib import Path
 from mmproto.errors import InputError
 from mmproto.utils.data_file import check_data_file
 
+PICTURES = ('.png', '.jpg', '.jpeg')
 # What a trial writes: enough for a full disk to say so.
 BLOCK = b'\0' * 4096
 
@@ -76,6 +77,17 @@ def check_out_file(out: Path) -> None:
         ) from None
 
 
+def check_picture_file(out: Path) -> None:
+    """Check where a picture is to go as :func:`check_out_file` does, and that its name says how.
+
+    Raises:
+        InputError: If not.
+    """
+    if out.suffix.lower() not in PICTURES:
+        raise InputError(f'{out}: give a file name that ends with {" or ".join(PICTURES)}')
+    check_out_file(out)
+
+
 def _check_text(path: Path) -> None:
     """Raise an InputError for a path that torch and others crash on, as it is no text."""
     require_text(os.path.abspath(path))
@@ -111,6 +123,8 @@ def existing_checkpoint(path: str) -> str:
     try:
         if '://' not in path:
             check_data_file(path)
+    except InputError:
+        raise
     except (OSError, ValueError):  # the latter for a name that cannot be one
         raise InputError(f'there is no checkpoint {path or repr(path)}') from None
     return path

@@ -4,9 +4,10 @@ import mmengine
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot
 from mmengine.config import Config
 
-from mmproto.apis.testing import augment, output_item, write_metrics
+from mmproto.apis.testing import augment, output_item, show, write_metrics
 from mmproto.errors import InputError
 
 
@@ -29,6 +30,17 @@ def test_the_name_of_a_file_says_what_goes_to_it(file, item, expected):
 def test_what_a_file_cannot_hold_is_refused(file, item):
     with pytest.raises(InputError, match='--out'):
         output_item(file, item)
+
+
+def test_windows_need_a_display(monkeypatch):
+    monkeypatch.setattr(pyplot, 'get_backend', lambda: 'agg')
+    with pytest.raises(InputError, match='--show has no display'):
+        show(Config({}), True, None, 1, 2)
+    with pytest.raises(InputError, match='--wait-time -1'):
+        show(Config({}), False, 'x', 1, -1)
+    cfg = Config(dict(default_hooks=None))
+    show(cfg, False, 'x', 1, 2)
+    assert cfg.default_hooks.visualization.out_dir == 'x'
 
 
 def test_metrics_of_every_kind_are_written(tmp_path):

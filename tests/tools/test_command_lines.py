@@ -249,6 +249,13 @@ def test_another_backbone_is_one_setting(run, tmp_path):
         ),
         (['tools/report.py', CONFIG, 'no.pth', '--out', 'work_dirs'], 'no checkpoint no.pth'),
         (['tools/benchmark.py', '--prototypes', '2000', '10'], '--prototypes 10: give at least 20'),
+        (['tools/explain.py', CONFIG, 'x', 'x', '--out', ''], 'an empty argument follows --out'),
+        (['tools/prototype_sheet.py', 'x', '--out', 'x.xyz'], 'ends with .png or .jpg'),
+        (['tools/prototype_sheet.py', 'x', '--out', 'x.png', '--classes', '0'], 'at least 1'),
+        (['tools/measure_attribution.py', CONFIG, 'x', '--seed', '-1'], '--seed -1: give at least'),
+        (['tools/benchmark.py', '--backbone', 'resnet999'], '--backbone resnet999'),
+        (['tools/benchmark_head.py', '--prototypes', '5'], 'give at least 10'),
+        (['tools/crash_test.py', '--keep', 'tests'], '--keep tests is there already'),
         (['tools/benchmark.py', '--images', '100'], 'fewer than the 200 classes: give more images'),
     ],
 )

@@ -117,7 +117,10 @@ def _build(cfg: Config, sets: Sequence[str], needed: bool) -> list[Finding]:
     names = [*sets]
     if 'train' in sets and cfg.get('test_dataloader') != cfg.get('val_dataloader'):
         names.append('test')  # where its data are there
-    names = [name for name in names if cfg.get(f'{name}_dataloader') is not None]
+    missing = [name for name in names if cfg.get(f'{name}_dataloader') is None]
+    if needed and 'train' not in sets and missing:
+        trial.findings.append(Finding('', f'the config has no {missing[0]}_dataloader: add one'))
+    names = [name for name in names if name not in missing]
     loaders = {
         name: trial.build_loader(f'{name}_dataloader', needed and name in sets) for name in names
     }
