@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmproto.apis.classifier import own_checkpoint, without_pretrained
 from mmproto.engine.runner import build_runner
+from mmproto.errors import InputError
 from mmproto.evaluation.figure_table import figures_in_words
 from mmproto.evaluation.figures import MEASURES
 from mmproto.utils.command_line import (
@@ -36,6 +37,8 @@ def main():
     cfg = load_config(args)
     file = existing_checkpoint(args.checkpoint)
     make_writable(Path(args.out))
+    if cfg.get('test_dataloader') is None:
+        raise InputError('the config has no test_dataloader, whose images are measured: add one')
     cfg.load_from = None
     without_pretrained(cfg)
     cfg.test_evaluator = [

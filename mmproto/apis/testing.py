@@ -52,9 +52,10 @@ def show(cfg: Config, window: bool, folder: str | None, interval: int, seconds: 
         raise InputError('--show has no display for windows here: save images by --show-dir DIR')
     if not 0 <= seconds < float('inf'):
         raise InputError(f'--wait-time {seconds}: give seconds, or 0 to wait for the space key')
-    cfg.default_hooks = cfg.get('default_hooks') or {}
-    hook = cfg.default_hooks.setdefault('visualization', dict(type='VisualizationHook'))
-    hook.update(enable=True, show=window, out_dir=folder, interval=interval, wait_time=seconds)
+    hooks = cfg.get('default_hooks') or {}
+    hook = dict(hooks.get('visualization') or {}, enable=True, show=window, out_dir=folder)
+    hook = {'type': 'VisualizationHook', **hook, 'interval': interval, 'wait_time': seconds}
+    cfg.default_hooks = {**hooks, 'visualization': hook}
 
 
 def augment(cfg: Config) -> None:

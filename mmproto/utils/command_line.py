@@ -256,18 +256,12 @@ def _set_up_processes(cfg: Config, args: argparse.Namespace) -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if args.launcher == 'none':
         return
-    if args.launcher != 'pytorch' and not torch.cuda.is_available():
+    on_cpu = not torch.cuda.is_available()
+    if on_cpu and args.launcher != 'pytorch':
         raise InputError(
             f'--launcher {args.launcher} needs a GPU: on CPUs start it by tools/dist_train.sh'
         )
-    if LAUNCHERS[args.launcher] not in os.environ:
-        raise InputError(
-            f'--launcher {args.launcher} has not started this process, which knows no '
-            f'{LAUNCHERS[args.launcher]}: start it by tools/dist_train.sh, or slurm_train.sh'
-        )
-    if torch.cuda.is_available():
-        return
-    if cfg.get('sync_bn') is not None:
+    if on_cpu and cfg.get('sync_bn') is not None:
         raise InputError(
             f'sync_bn={cfg.sync_bn} needs GPUs: on CPUs let batch norm stand still (norm_eval=True '
             'in the stages of optim_wrapper)'
@@ -275,6 +269,13 @@ def _set_up_processes(cfg: Config, args: argparse.Namespace) -> None:
     timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', 1800)
     if not (isinstance(timeout, int | float) and timeout > 0):
         raise InputError(f'env_cfg.dist_cfg.timeout={timeout!r}: give seconds, such as 1800')
+    if LAUNCHERS[args.launcher] not in os.environ:
+        raise InputError(
+            f'--launcher {args.launcher} has not started this process, which knows no '
+            f'{LAUNCHERS[args.launcher]}: start it by tools/dist_train.sh, or slurm_train.sh'
+        )
+    if not on_cpu:
+        return
     torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout))
     cfg.model_wrapper_cfg = dict(
         type='MMDistributedDataParallel',
