@@ -140,6 +140,8 @@ def main():
     args = parse_args()
     check_args(args)
     cfg = load_config(args)
+    if cfg.get('test_dataloader') is None:
+        raise InputError('the config has no test_dataloader, whose images are measured: add one')
     model = load_classifier(cfg, existing_checkpoint(args.checkpoint)).to(get_device())
     if not hasattr(model.head, 'prototype_vectors'):
         raise InputError(f'model.head is a {type(model.head).__name__}: it has no prototypes')

@@ -30,6 +30,8 @@ QUICK = [
     'train_cfg.val_interval=1',
 ]
 
+NO_TEST = ['--cfg-options', *(f'test_{name}=None' for name in ('dataloader', 'cfg', 'evaluator'))]
+
 
 @pytest.fixture(scope='module')
 def birds(tmp_path_factory):
@@ -253,10 +255,16 @@ def test_another_backbone_is_one_setting(run, tmp_path):
         (['tools/prototype_sheet.py', 'x', '--out', 'x.xyz'], 'ends with .png or .jpg'),
         (['tools/prototype_sheet.py', 'x', '--out', 'x.png', '--classes', '0'], 'at least 1'),
         (['tools/measure_attribution.py', CONFIG, 'x', '--seed', '-1'], '--seed -1: give at least'),
+        (['tools/measure_attribution.py', CONFIG, 'x', *NO_TEST], 'no test_dataloader'),
+        (
+            ['tools/evaluate_explanations.py', CONFIG, 'setup.py', '--out', 'work_dirs', *NO_TEST],
+            'no test_',
+        ),
+        (['tools/test.py', CONFIG, 'setup.py', *NO_TEST], 'no test_dataloader'),
         (['tools/benchmark.py', '--backbone', 'resnet999'], '--backbone resnet999'),
         (['tools/benchmark_head.py', '--prototypes', '5'], 'give at least 10'),
         (['tools/crash_test.py', '--keep', 'tests'], '--keep tests is there already'),
-        (['tools/benchmark.py', '--images', '100'], 'fewer than the 200 classes: give more images'),
+        (['tools/benchmark.py', '--images', '100'], 'fewer than the 200 classes: give more'),
     ],
 )
 def test_wrong_input_is_answered_by_one_line(run, command, message):
