@@ -52,6 +52,7 @@ def page_data(
         rival=_class_data(one, prediction.rival, second),
         most_similar=[_match_data(one, match) for match in prediction.most_similar],
         attribution=_attribution(one),
+        has_fields=bool(one.fields),
         highest_score=prediction.highest_score,
     )
 
