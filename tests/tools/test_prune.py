@@ -61,7 +61,7 @@ def test_two_processes_prune_as_one(birds, config, checkpoint):
     gallery, before = inferencer.gallery, torch.load(checkpoint)['state_dict']
     assert isinstance(gallery, SavedImages)
     for j, vector in enumerate(state['head.prototype_vectors']):
-        number = gallery.records[j]['prototype']
+        number = gallery.records[j].prototype
         assert torch.equal(before['head.prototype_vectors'][number], vector)
         assert gallery.images(j) is not None
 
