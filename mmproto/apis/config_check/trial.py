@@ -13,13 +13,13 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
-from mmpretrain.registry import DATASETS, METRICS, MODELS
+from mmpretrain.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from torch import nn
 from torch.utils.data import DataLoader
 
 from mmproto.apis.classifier import without_pretrained
 from mmproto.apis.config_check.finding import Finding, valued
-from mmproto.apis.config_check.parts import PARTS, is_list
+from mmproto.apis.config_check.parts import PARTS, is_list, parts_of
 from mmproto.apis.config_check.sections import SECTIONS
 from mmproto.errors import InputError
 
@@ -93,6 +93,7 @@ class Trial:
                 settings['dataset'] = DATASETS.build(settings['dataset'])
             except (InputError, OSError):
                 if not needed:
+                    self._build_transforms(name)
                     return None
                 raise
             size = len(settings['dataset'])
@@ -110,6 +111,13 @@ class Trial:
                 )
             return loader
         return None
+
+    def _build_transforms(self, name: str) -> None:
+        """Build the transforms of a loader's data set by themselves, as far as they can be."""
+        for part in parts_of({name: self.cfg[name]}):
+            if part.registry is TRANSFORMS:
+                with self.at(part.setting):
+                    TRANSFORMS.build(deepcopy(part.config))
 
     def build_metrics(self, name: str) -> bool:
         """Build the metrics of an evaluator; returns whether all can be."""

@@ -285,6 +285,19 @@ def test_the_test_set_may_be_elsewhere_but_not_wrong(tmp_path):
     assert line.startswith('test_dataloader.dataset does not work')
 
 
+def test_the_pipeline_of_a_test_set_elsewhere_is_looked_at(tmp_path):
+    test = dict(test_dataloader=loader(), test_cfg=dict(), test_evaluator=dict(type='Accuracy'))
+    test['test_dataloader']['dataset'] = dict(
+        type='CustomDataset',
+        data_root='/nowhere',
+        pipeline=[dict(type='LoadPicture', color_type='colo'), dict(type='PackInputs')],
+    )
+    (line,) = lines(changed(tmp_path, test))
+    assert line.startswith("test_dataloader.dataset.pipeline.0: LoadPicture.color_type='colo'")
+    test['test_dataloader']['dataset']['pipeline'][0].pop('color_type')
+    assert lines(changed(tmp_path, test)) == []
+
+
 def test_necks_one_after_another(tmp_path):
     cfg = changed(tmp_path, {})
     cfg.model.neck = [dict(type='HRFuseScales', in_channels=(8, 8)), dict(type='Poling')]
