@@ -77,7 +77,7 @@ def test_wrapped_data_sets(config, wrapper, name):
 
 
 def test_a_fold_of_a_data_set(config):
-    fold = dict(fold=0, num_splits=3, seed=0, dataset=config['train_dataloader']['dataset'])
+    fold = dict(fold=0, num_splits=3, seed=2, dataset=config['train_dataloader']['dataset'])
     config['train_dataloader']['dataset'] = dict(type='KFoldDataset', **fold)
     config['val_dataloader']['dataset'] = dict(type='KFoldDataset', **fold, test_mode=True)
     runner = train(config)
