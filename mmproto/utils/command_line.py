@@ -237,6 +237,7 @@ def load_config(args: argparse.Namespace, misspelt: list[str] | None = None) -> 
         if advice := READ_BEFORE.get(option.partition('.')[0]):
             found.append(f'--cfg-options {option} has no effect: {advice}')
     if misspelt is None:
+        cfg.default_scope = cfg.get('default_scope') or 'mmpretrain'  # these tools need no runner
         found += map(str, check_settings(cfg, args.cfg_options or ()))
         if found:
             raise InputListError(*found)
