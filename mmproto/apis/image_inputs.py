@@ -67,7 +67,7 @@ def _images_in(folder: Path) -> list[str]:
     suffixes = {*DICOM_EXTENSIONS, *(suffix for suffix, kind in known if kind in FORMATS)}
     there = sorted(map(str, folder.iterdir()))
     files = [file for file in there if Path(file).suffix.lower() in suffixes]
-    others = not_read([file for file in there if file not in files])
+    others = not_read(sorted({*there} - {*files}))
     if not files:
         but = f' but {kinds(others)}: convert these' if others else ''
         raise InputError(f'there is no image in {folder}{but}')

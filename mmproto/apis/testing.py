@@ -46,10 +46,13 @@ def show(cfg: Config, window: bool, folder: str | None, interval: int, seconds: 
     Raises:
         InputError: If there is no display, or an image would stay for a time that is none.
     """
-    from matplotlib import pyplot  # MMEngine's windows; nothing else here needs it
+    if window:
+        from matplotlib import pyplot  # MMEngine's windows; nothing else here needs it
 
-    if window and pyplot.get_backend().lower() == 'agg':
-        raise InputError('--show has no display for windows here: save images by --show-dir DIR')
+        if pyplot.get_backend().lower() == 'agg':
+            raise InputError(
+                '--show has no display for windows here: save images by --show-dir DIR'
+            )
     if not 0 <= seconds < float('inf'):
         raise InputError(f'--wait-time {seconds}: give seconds, or 0 to wait for the space key')
     hooks = cfg.get('default_hooks') or {}

@@ -237,7 +237,7 @@ def load_config(args: argparse.Namespace, misspelt: list[str] | None = None) -> 
         if advice := READ_BEFORE.get(option.partition('.')[0]):
             found.append(f'--cfg-options {option} has no effect: {advice}')
     if misspelt is None:
-        cfg.default_scope = cfg.get('default_scope') or 'mmpretrain'  # these tools need no runner
+        cfg.default_scope = cfg.get('default_scope') or 'mmpretrain'  # as these tools ever did
         found += map(str, check_settings(cfg, args.cfg_options or ()))
         if found:
             raise InputListError(*found)

@@ -21,11 +21,9 @@ def explanation_json(one: ImageExplanation, gallery: Gallery) -> dict:
 
     def field_of(match: PrototypeMatch) -> dict | None:
         field = one.fields.get(match.prototype)
-        return (
-            None
-            if field is None
-            else dict(in_box=_known(field.in_box), in_cell=_known(field.in_cell))
-        )
+        if field is None:
+            return None
+        return dict(in_box=_known(field.in_box), in_cell=_known(field.in_cell))
 
     def match_of(match: PrototypeMatch) -> dict:
         return {
